@@ -1,0 +1,97 @@
+"""detvar: the exact geometry of linear networks and determinantal varieties.
+
+The public names are listed here and looked up when they are first used, so that
+``import detvar`` itself computes nothing and loads nothing.
+"""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from detvar import critical, errors, exact, losses, networks, show, varieties
+    from detvar.classify import Classification, Verdict, check_global_minimum, classify
+    from detvar.critical import critical_locus, critical_points
+    from detvar.errors import DetvarError
+    from detvar.losses import PowerLoss, QuadraticLoss, SquaredLoss, WeightedSquaredLoss
+    from detvar.networks import LinearNetwork
+    from detvar.varieties import DeterminantalVariety
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Classification",
+    "DeterminantalVariety",
+    "DetvarError",
+    "LinearNetwork",
+    "PowerLoss",
+    "QuadraticLoss",
+    "SquaredLoss",
+    "Verdict",
+    "WeightedSquaredLoss",
+    "__version__",
+    "check_global_minimum",
+    "classify",
+    "critical",
+    "critical_locus",
+    "critical_points",
+    "errors",
+    "exact",
+    "losses",
+    "networks",
+    "show",
+    "varieties",
+]
+
+_FOLDERS = ("classify", "critical", "errors", "exact", "losses", "networks", "show", "varieties")
+_HOMES = {
+    "Classification": "detvar.classify",
+    "DeterminantalVariety": "detvar.varieties",
+    "DetvarError": "detvar.errors",
+    "LinearNetwork": "detvar.networks",
+    "PowerLoss": "detvar.losses",
+    "QuadraticLoss": "detvar.losses",
+    "SquaredLoss": "detvar.losses",
+    "Verdict": "detvar.classify",
+    "WeightedSquaredLoss": "detvar.losses",
+    "check_global_minimum": "detvar.classify",
+    "critical_locus": "detvar.critical",
+    "critical_points": "detvar.critical",
+}
+
+
+class _CallableFolder(ModuleType):
+    """The folder `detvar.classify`, called like the function of the same name in it."""
+
+    def __call__(self, *args: Any, **options: Any) -> Any:
+        return self.classify(*args, **options)
+
+
+class _Package(ModuleType):
+    """The package itself.  Python binds a folder to its parent when it is first imported, which
+    would hide the function `classify` behind the folder `classify`; so the folder is callable."""
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name == "classify" and isinstance(value, ModuleType):
+            value.__class__ = _CallableFolder
+        super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Package
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        value = getattr(import_module(_HOMES[name]), name)
+        globals()[name] = value
+        return value
+    if name in _FOLDERS:
+        return import_module(f"detvar.{name}")
+    raise AttributeError(f"module 'detvar' has no attribute {name!r}; it has {', '.join(__all__)}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*__all__, *globals()})

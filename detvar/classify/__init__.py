@@ -1,0 +1,21 @@
+"""One point: pure or spurious, minimum or which saddle, and why."""
+
+from detvar.classify.certificate import Certificate, CheckReport
+from detvar.classify.optimality import (
+    PublishedTest,
+    Verdict,
+    check_global_minimum,
+    published_test,
+)
+from detvar.classify.point import Classification, classify
+
+__all__ = [
+    "Certificate",
+    "CheckReport",
+    "Classification",
+    "PublishedTest",
+    "Verdict",
+    "check_global_minimum",
+    "classify",
+    "published_test",
+]

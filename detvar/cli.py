@@ -1,0 +1,320 @@
+"""The command line: `detvar …`, the same as `python -m detvar …`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import re
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+from detvar import __version__
+from detvar.errors import (
+    DetvarError,
+    IncompleteError,
+    InputError,
+    MissingExtraError,
+    NotCertifiedError,
+    PositiveDimensionalError,
+)
+
+DONE, REFUTED, BAD_INPUT, UNDECIDED, MISSING_PART, DEFECT, INTERRUPTED = 0, 1, 2, 3, 4, 70, 130
+_LARGEST = 10**6
+
+_EPILOG = """\
+A problem file is one JSON object; numbers are integers, or text such as "1/3" or "0.25":
+  {"network": [2, 1, 2],
+   "loss": {"type": "weighted", "target": [[1, 0], [0, "1/2"]], "weights": [[1, 3], [3, 1]]},
+   "weights": [[[1, 0]], [[1], [0]]]}
+Losses: squared X Y, weighted target weights, quadratic target form, power target exponent.
+FILE may be - for standard input.
+
+Exit codes: 0 done and proved, 1 refuted or a failed check, 2 usage or bad input, 3 undecided,
+4 an optional part is missing, 70 a defect of detvar, 130 interrupted."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a command has to say: as text, as data, and as an exit code."""
+
+    text: str
+    data: dict[str, Any]
+    code: int = DONE
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser whose complaints are one sentence and what to type next."""
+
+    def error(self, message: str) -> NoReturn:
+        raise InputError(f"{message}: type  {self.prog} --help")
+
+
+# --- commands: what is heavy is imported inside ---------------------------------------------------
+
+
+def _network(text: str) -> Any:
+    from detvar.networks import LinearNetwork
+
+    network = LinearNetwork.parse(text)
+    if max(network.widths) > _LARGEST or network.depth >= 1000:
+        raise InputError(f"the network has more than 1000 layers or a width above {_LARGEST}")
+    return network
+
+
+def info(args: argparse.Namespace) -> Answer:
+    """Describe a linear network."""
+    from detvar.show import describe_network, network_text
+
+    data = describe_network(_network(args.network))
+    return Answer(network_text(data), data)
+
+
+def variety(args: argparse.Namespace) -> Answer:
+    """Describe a determinantal variety."""
+    from detvar.show import describe_variety, variety_text
+    from detvar.varieties import DeterminantalVariety
+
+    m = re.fullmatch(r"([0-9]{1,7})[x×X*]([0-9]{1,7})", args.shape)
+    if not m or max(int(m[1]), int(m[2])) > _LARGEST:
+        raise InputError(f'the shape "{args.shape}" is not rows x columns: write it as 4x4')
+    rows, columns = int(m[1]), int(m[2])
+    if args.rank > min(rows, columns):
+        raise InputError(
+            f"--rank {args.rank} is larger than a {rows}×{columns} matrix can have: "
+            f"give a rank from 0 to {min(rows, columns)}"
+        )
+    data = describe_variety(DeterminantalVariety(rows, columns, args.rank))
+    return Answer(variety_text(data), data)
+
+
+def classify(args: argparse.Namespace) -> Answer:
+    """Say what one weight vector is: not critical, a minimum, which saddle, and why."""
+    from detvar.classify import classify
+    from detvar.networks.problem import read_problem
+
+    problem = read_problem(args.file, need_weights=True)
+    result = classify(problem.network, problem.loss, problem.weights)
+    undecided = result.nature in ("undecided", "degenerate")
+    return Answer(str(result), result.to_json(), UNDECIDED if undecided else DONE)
+
+
+def solve(args: argparse.Namespace) -> Answer:
+    """Find every component of the critical locus of a problem, with labels."""
+    from detvar.critical import critical_locus
+    from detvar.show.files import require_writable, write_text
+
+    if args.output is not None:
+        require_writable(args.output)
+        if args.file not in (None, "-") and _same_file(args.file, args.output):
+            raise InputError("--output is the problem file itself: give another name")
+    problem = _problem(args)
+    locus = critical_locus(problem.network, problem.loss)
+    report = locus.check()
+    data = locus.to_json()
+    if args.output is not None:
+        write_text(args.output, json.dumps(data, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+        _hint(f"written to {args.output}; check it with  detvar check {args.output}")
+    if report.ok:
+        return Answer(str(locus), data)
+    failed = "\n".join(["", "THE RESULT FAILED ITS OWN CHECK", *report.lines])
+    return Answer(str(locus) + failed, data, REFUTED)
+
+
+def _problem(args: argparse.Namespace) -> Any:
+    """The problem of `solve`: from a file or an example, with the widths of --network if given."""
+    from detvar.networks.problem import Problem, read_problem, require_fit
+    from detvar.show import load_example
+
+    network = None if args.network is None else _network(args.network)
+    if args.example is not None:
+        return load_example(args.example, None if network is None else network.widths)
+    problem = read_problem(args.file)
+    if network is None:
+        return problem
+    require_fit(problem.loss, network)
+    return Problem(network, problem.loss)
+
+
+def _same_file(first: str, second: str) -> bool:
+    try:
+        return os.path.samefile(first, second)
+    except (OSError, ValueError):
+        return False
+
+
+def check(args: argparse.Namespace) -> Answer:
+    """Check a saved result again, by a second route."""
+    from detvar.exact.strict_json import parse_json, read_text
+
+    text, label = read_text(args.file)
+    data = parse_json(text, label, floats=True)
+    kind = data.get("kind_of_result") if isinstance(data, dict) else None
+    try:
+        if kind == "classification":
+            from detvar.classify.certificates import check_json
+
+            verdict = check_json(data)
+            ok, lines = verdict.answer, [verdict.reason]
+        elif kind == "critical_locus":
+            from detvar.critical.results import check_result
+
+            report = check_result(data)
+            ok, lines = report.ok, list(report.lines)
+        else:
+            raise InputError(
+                f"{label} is not a saved result: give a file that solve --output or "
+                "classify --json wrote"
+            )
+    except (KeyError, IndexError, TypeError, ValueError, AttributeError) as e:
+        if isinstance(e, DetvarError):
+            raise
+        raise InputError(
+            f"{label} lacks what a saved result must hold ({type(e).__name__}: {e}): write it again"
+        ) from e
+    head = "checked: it holds" if ok else "REFUTED: it does not hold"
+    answer = {"kind_of_result": "check", "checked": kind, "answer": ok, "reason": lines}
+    return Answer("\n".join([head, *lines]), answer, DONE if ok else REFUTED)
+
+
+# --- the parser -----------------------------------------------------------------------------------
+
+
+def _parser() -> argparse.ArgumentParser:
+    common = _Parser(add_help=False)
+    common.add_argument("--json", action="store_true", help="print one JSON object")
+    common.add_argument("--debug", action="store_true", help="show a traceback on errors")
+    parser = _Parser(
+        prog="detvar",
+        description="Exact geometry of linear networks: critical points and what they are.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("--version", action="version", version=f"detvar {__version__}")
+    commands = parser.add_subparsers(
+        title="commands", metavar="COMMAND", required=True, parser_class=_Parser
+    )
+
+    def command(run: Callable[[argparse.Namespace], Answer], example: str) -> Any:
+        what = (run.__doc__ or "").strip()
+        sub = commands.add_parser(
+            run.__name__,
+            parents=[common],
+            help=what[0].lower() + what[1:].rstrip("."),
+            description=what,
+            epilog=f"Example:  detvar {example}",
+            allow_abbrev=False,
+        )
+        sub.set_defaults(run=run)
+        return sub
+
+    sub = command(info, "info 3-2-3")
+    sub.add_argument("network", metavar="WIDTHS", help="widths from input to output, such as 3-2-3")
+
+    sub = command(variety, "variety 4x4 --rank 2")
+    sub.add_argument("shape", metavar="SHAPE", help="rows x columns, such as 4x4")
+    sub.add_argument("--rank", type=_rank, required=True, metavar="R", help="the largest rank")
+
+    sub = command(classify, "classify problem.json")
+    sub.add_argument("file", metavar="FILE", help="a problem with weights, or - for standard input")
+
+    sub = command(solve, "solve --example linnerud --output result.json")
+    source = sub.add_mutually_exclusive_group(required=True)
+    source.add_argument("file", metavar="FILE", nargs="?", help="a problem, or - for standard input")
+    source.add_argument("--example", metavar="NAME", help="a data set that comes with detvar: linnerud")
+    sub.add_argument("--network", metavar="WIDTHS", help="use these widths, such as 3-1-3")
+    sub.add_argument("--output", metavar="RESULT", help="write the result to this file as JSON")
+
+    sub = command(check, "check result.json")
+    sub.add_argument("file", metavar="RESULT", help="a saved result, or - for standard input")
+    return parser
+
+
+def _rank(text: str) -> int:
+    if not re.fullmatch(r"[0-9]{1,7}", text):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0 on")
+    return int(text)
+
+
+# --- printing and errors --------------------------------------------------------------------------
+
+
+def _hint(message: str) -> None:
+    from detvar.exact.text import one_line
+
+    print(f"detvar: {one_line(message)}", file=sys.stderr)
+
+
+def _print(text: str) -> None:
+    """Print `text`; a reader who has left early, as `head` does, is no error."""
+    if sys.stdout is None:
+        return
+    try:
+        try:
+            print(text, flush=True)
+        except UnicodeEncodeError:  # a terminal that knows no ×
+            encoding = sys.stdout.encoding or "ascii"
+            print(text.encode(encoding, "replace").decode(encoding), flush=True)
+    except BrokenPipeError:
+        # Python flushes once more at exit; let that go nowhere
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as e:
+        raise InputError(f"the answer cannot be written ({e.strerror or e})") from None
+
+
+def _fault(e: BaseException) -> tuple[str, int]:
+    """The sentence and the exit code for an exception."""
+    if isinstance(e, KeyboardInterrupt):
+        return "interrupted", INTERRUPTED
+    if isinstance(e, MissingExtraError):
+        return str(e), MISSING_PART
+    if isinstance(e, NotCertifiedError):
+        return str(e), REFUTED
+    if isinstance(e, (IncompleteError, PositiveDimensionalError)):
+        return str(e), UNDECIDED
+    if isinstance(e, DetvarError):
+        return str(e), BAD_INPUT
+    if isinstance(e, ModuleNotFoundError) and not (e.name or "").startswith("detvar"):
+        return f"this needs {e.name}, which is not installed: type  pip install {e.name}", MISSING_PART
+    if isinstance(e, MemoryError):
+        return "the memory ran out before an answer was reached: try a smaller problem", UNDECIDED
+    what = f"{type(e).__name__}: {e}".rstrip(": ")
+    return f"this is a defect of detvar ({what}): run it again with --debug and report it", DEFECT
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code.
+
+    Parameters
+    ----------
+    argv : sequence of str, optional
+        The words after ``detvar``; by default those of the process.
+
+    Examples
+    --------
+    >>> main(["variety", "2x2", "--rank", "3"])  # the sentence goes to standard error
+    2
+    """
+    words = list(sys.argv[1:] if argv is None else argv)
+    try:
+        args = _parser().parse_args(words)
+        answer: Answer = args.run(args)
+        _print(json.dumps(answer.data, allow_nan=False) if args.json else answer.text)
+        return answer.code
+    except SystemExit as e:  # --help and --version
+        return int(e.code or 0)
+    except (Exception, KeyboardInterrupt) as e:
+        if "--debug" in words:
+            import traceback
+
+            traceback.print_exc()
+        message, code = _fault(e)
+        _hint(message)
+        return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,20 @@
+"""Losses on m×n matrices: value, gradient, Hessian, convexity, and effective data."""
+
+from detvar.losses.power import PowerLoss
+from detvar.losses.protocol import Kronecker, Loss
+from detvar.losses.quadratic import QuadraticLoss
+from detvar.losses.reading import loss_from_json
+from detvar.losses.reduction import Reduction
+from detvar.losses.squared import SquaredLoss
+from detvar.losses.weighted import WeightedSquaredLoss
+
+__all__ = [
+    "Kronecker",
+    "Loss",
+    "PowerLoss",
+    "QuadraticLoss",
+    "Reduction",
+    "SquaredLoss",
+    "WeightedSquaredLoss",
+    "loss_from_json",
+]

@@ -1,0 +1,69 @@
+"""What a loss is: a function ℓ on m×n matrices, and the data of its Kronecker form.
+
+A loss is any frozen dataclass with the members of `Loss`; there is no base class.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from detvar.exact.matrices import Matrix
+from detvar.exact.rational import Rational
+
+
+@dataclass(frozen=True)
+class Kronecker:
+    """ℓ(W) = ½ tr(P (W − U) Σ (W − U)ᵀ) + c₀, whose Hessian is the constant P ⊗ Σ.
+
+    Attributes
+    ----------
+    left : P, m×m, symmetric positive semidefinite
+    right : Σ, n×n, symmetric positive semidefinite
+    target : U, m×n
+    constant : c₀, the minimal value of ℓ on all matrices
+    """
+
+    left: Matrix
+    right: Matrix
+    target: Matrix
+    constant: Rational
+
+
+class Loss(Protocol):
+    """A twice differentiable function ℓ on m×n matrices with rational coefficients."""
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(m, n): the shape of the matrices W on which ℓ is defined."""
+
+    @property
+    def degree(self) -> int:
+        """The degree of ℓ as a polynomial in the entries of W."""
+
+    def value(self, w: Matrix) -> Rational:
+        """Return ℓ(W)."""
+
+    def gradient(self, w: Matrix) -> Matrix:
+        """Return G = ∇ℓ(W), m×n, with dℓ(Δ) = tr(GᵀΔ)."""
+
+    def hessian(self, w: Matrix) -> Matrix:
+        """Return ∇²ℓ(W), mn×mn, for the row-major vec of Δ."""
+
+    def evaluate(self, rows: list[list[Any]]) -> Any:
+        """Return ℓ at a matrix with entries in any commutative Q-algebra, from its definition."""
+
+    def evaluate_gradient(self, rows: list[list[Any]]) -> list[list[Any]]:
+        """Return the entries of ∇ℓ at a matrix over any commutative Q-algebra."""
+
+    def is_convex(self) -> bool:
+        """Say whether ℓ is convex (exact test)."""
+
+    def kronecker(self) -> Kronecker | None:
+        """Return the Kronecker form of ℓ, or None when ∇²ℓ is not a constant P ⊗ Σ ⪰ 0."""
+
+    def reduce(self, network: Any) -> Any:
+        """Return the `Reduction` of (network, loss) to effective widths and data."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the JSON form, as in a problem file."""

@@ -1,0 +1,70 @@
+"""From the "loss" object of a problem file to a loss."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from detvar.errors import DetvarError, InputError
+from detvar.losses.power import PowerLoss
+from detvar.losses.protocol import Loss
+from detvar.losses.quadratic import QuadraticLoss
+from detvar.losses.squared import SquaredLoss
+from detvar.losses.weighted import WeightedSquaredLoss
+
+_LOSSES: dict[str, tuple[Callable[..., Loss], tuple[str, ...]]] = {
+    "squared": (SquaredLoss, ("X", "Y")),
+    "weighted": (WeightedSquaredLoss, ("target", "weights")),
+    "quadratic": (QuadraticLoss, ("target", "form")),
+    "power": (PowerLoss, ("target", "exponent")),
+}
+
+
+def loss_from_json(obj: Any, name: str = "loss") -> Loss:
+    """Return the loss that a JSON object such as {"type": "squared", "X": …, "Y": …} denotes.
+
+    Parameters
+    ----------
+    obj : dict
+        The field "type" and exactly the fields of that type: squared X Y · weighted target
+        weights · quadratic target form · power target exponent.
+    name : str
+        How to call the object in an error message.
+
+    Raises
+    ------
+    DetvarError
+        One sentence that names the field at fault.
+
+    Examples
+    --------
+    >>> loss_from_json({"type": "power", "target": [["1/2"]], "exponent": 4}).exponent
+    4
+    """
+    if not isinstance(obj, dict):
+        raise InputError(f'{name} must be an object such as {{"type": "squared", "X": …, "Y": …}}')
+    known = ", ".join(_LOSSES)
+    if "type" not in obj:
+        raise InputError(f'{name} has no field "type": write one of {known}')
+    kind = obj["type"]
+    if not isinstance(kind, str) or kind not in _LOSSES:
+        raise InputError(f"{name}.type is {_shown(kind)}: write one of {known}")
+    build, fields = _LOSSES[kind]
+    for field in fields:
+        if field not in obj:
+            raise InputError(f'{name} of type "{kind}" has no field "{field}": add it')
+    for field in obj:
+        if field != "type" and field not in fields:
+            raise InputError(
+                f"{name} has the field {_shown(field)}, which type "
+                f'"{kind}" does not know: use only {", ".join(fields)}'
+            )
+    try:
+        return build(*(obj[field] for field in fields))
+    except DetvarError as error:
+        raise type(error)(f"in {name}: {error}") from None
+
+
+def _shown(x: Any) -> str:
+    text = repr(x)
+    return text if len(text) < 40 else text[:37] + "..."
