@@ -60,7 +60,9 @@ def _network(text: str) -> Any:
 
     network = LinearNetwork.parse(text)
     if max(network.widths) > _LARGEST or network.depth >= 1000:
-        raise InputError(f"the network has more than 1000 layers or a width above {_LARGEST}")
+        raise InputError(
+            f"the network is too large: give fewer than 1000 layers and widths up to {_LARGEST}"
+        )
     return network
 
 
@@ -103,7 +105,6 @@ def classify(args: argparse.Namespace) -> Answer:
 
 def solve(args: argparse.Namespace) -> Answer:
     """Find every component of the critical locus of a problem, with labels."""
-    from detvar.critical import critical_locus
     from detvar.show.files import require_writable, write_text
 
     if args.output is not None:
@@ -111,11 +112,16 @@ def solve(args: argparse.Namespace) -> Answer:
         if args.file not in (None, "-") and _same_file(args.file, args.output):
             raise InputError("--output is the problem file itself: give another name")
     problem = _problem(args)
+
+    from detvar.critical import critical_locus
+
     locus = critical_locus(problem.network, problem.loss)
     report = locus.check()
     data = locus.to_json()
     if args.output is not None:
-        write_text(args.output, json.dumps(data, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+        write_text(
+            args.output, json.dumps(data, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+        )
         _hint(f"written to {args.output}; check it with  detvar check {args.output}")
     if report.ok:
         return Answer(str(locus), data)
@@ -151,32 +157,25 @@ def check(args: argparse.Namespace) -> Answer:
 
     text, label = read_text(args.file)
     data = parse_json(text, label, floats=True)
-    kind = data.get("kind_of_result") if isinstance(data, dict) else None
+
+    from detvar.critical import check_result
+
     try:
-        if kind == "classification":
-            from detvar.classify.certificates import check_json
-
-            verdict = check_json(data)
-            ok, lines = verdict.answer, [verdict.reason]
-        elif kind == "critical_locus":
-            from detvar.critical.results import check_result
-
-            report = check_result(data)
-            ok, lines = report.ok, list(report.lines)
-        else:
-            raise InputError(
-                f"{label} is not a saved result: give a file that solve --output or "
-                "classify --json wrote"
-            )
-    except (KeyError, IndexError, TypeError, ValueError, AttributeError) as e:
+        report = check_result(data)
+    except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as e:
         if isinstance(e, DetvarError):
             raise
         raise InputError(
-            f"{label} lacks what a saved result must hold ({type(e).__name__}: {e}): write it again"
+            f"{label} does not hold what was once saved ({type(e).__name__}: {e}): save it again"
         ) from e
-    head = "checked: it holds" if ok else "REFUTED: it does not hold"
-    answer = {"kind_of_result": "check", "checked": kind, "answer": ok, "reason": lines}
-    return Answer("\n".join([head, *lines]), answer, DONE if ok else REFUTED)
+    head = "checked: it holds" if report.ok else "REFUTED: it does not hold"
+    answer = {
+        "kind_of_result": "check",
+        "checked": data["kind_of_result"],
+        "answer": report.ok,
+        "reason": list(report.lines),
+    }
+    return Answer("\n".join([head, *report.lines]), answer, DONE if report.ok else REFUTED)
 
 
 # --- the parser -----------------------------------------------------------------------------------
@@ -223,8 +222,10 @@ def _parser() -> argparse.ArgumentParser:
 
     sub = command(solve, "solve --example linnerud --output result.json")
     source = sub.add_mutually_exclusive_group(required=True)
-    source.add_argument("file", metavar="FILE", nargs="?", help="a problem, or - for standard input")
-    source.add_argument("--example", metavar="NAME", help="a data set that comes with detvar: linnerud")
+    source.add_argument(
+        "file", metavar="FILE", nargs="?", help="a problem, or - for standard input"
+    )
+    source.add_argument("--example", metavar="NAME", help="a data set of detvar: linnerud")
     sub.add_argument("--network", metavar="WIDTHS", help="use these widths, such as 3-1-3")
     sub.add_argument("--output", metavar="RESULT", help="write the result to this file as JSON")
 
@@ -278,7 +279,10 @@ def _fault(e: BaseException) -> tuple[str, int]:
     if isinstance(e, DetvarError):
         return str(e), BAD_INPUT
     if isinstance(e, ModuleNotFoundError) and not (e.name or "").startswith("detvar"):
-        return f"this needs {e.name}, which is not installed: type  pip install {e.name}", MISSING_PART
+        return (
+            f"this needs {e.name}, which is not installed: type  pip install {e.name}",
+            MISSING_PART,
+        )
     if isinstance(e, MemoryError):
         return "the memory ran out before an answer was reached: try a smaller problem", UNDECIDED
     what = f"{type(e).__name__}: {e}".rstrip(": ")

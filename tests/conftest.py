@@ -39,8 +39,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if config.getoption("--slow") or named or "slow" in config.getoption("markexpr"):
         return
     left_out = [
-        item for item in items if item.get_closest_marker("slow") and position(item.nodeid) >= SLOW_SHARE
+        item
+        for item in items
+        if item.get_closest_marker("slow") and position(item.nodeid) >= SLOW_SHARE
     ]
     if left_out:
-        config.hook.pytest_deselected(items=left_out)
-        items[:] = [item for item in items if item not in set(left_out)]
+        config.hook.pytest_deselected(items=list(left_out))
+        items[:] = [item for item in items if item not in left_out]

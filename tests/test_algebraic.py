@@ -37,7 +37,7 @@ from detvar.exact.polynomials import (
 from detvar.exact.roots import irreducible
 
 QQBAR = gr_real_qqbar_ctx.new()
-S2, S3, S5, S6 = map(square_root, (2, 3, 5, 6))
+r2, r3, r5, r6 = map(square_root, (2, 3, 5, 6))
 
 fractions = st.fractions(min_value=-20, max_value=20, max_denominator=12)
 
@@ -47,12 +47,18 @@ def algebraic_numbers(draw: Any, degree: int = 3) -> RealAlgebraic:
     """a + b·x with x a real root of a random polynomial of odd degree, so that there is one."""
     coefficients = draw(st.lists(st.integers(-9, 9), min_size=degree, max_size=degree))
     roots = real_roots([*coefficients, draw(st.integers(1, 5))])
-    x, _ = draw(st.sampled_from(roots)) if roots else (S2, 1)
-    return x * draw(fractions) + draw(fractions)
+    x: RealAlgebraic = draw(st.sampled_from(roots))[0] if roots else r2
+    a: Fraction = draw(fractions)
+    b: Fraction = draw(fractions)
+    return x * a + b
+
+
+def flint_sign(p: Any) -> int:
+    return next(s for s in (-1, 0, 1) if p.sgn() == QQBAR(s))
 
 
 @st.composite
-def expressions(draw: Any, depth: int = 3) -> tuple[RealAlgebraic, Any]:
+def expressions(draw: Any, depth: int = 2) -> tuple[RealAlgebraic, Any]:
     """The same expression in square roots, in this module and in FLINT's field."""
     if depth == 0 or draw(st.integers(0, 3)) == 0:
         n, d = draw(st.integers(0, 12)), draw(st.integers(1, 4))
@@ -130,79 +136,80 @@ def test_order_is_compatible_with_the_operations(x: RealAlgebraic, q: Fraction) 
 
 
 def test_numbers_compare_with_all_exact_types() -> None:
-    assert S2 < 2 and 1 < S2 and S2 < Fraction(3, 2) and S2 < fmpq(3, 2) and fmpz(1) < S2
-    assert fmpq(1, 2) + S2 == S2 + Fraction(1, 2) == Fraction(1, 2) + S2
-    assert fmpq(1, 2) - S2 == -(S2 - Fraction(1, 2))
-    assert 2 / S2 == S2 == S2 * S2 * S2 / fmpz(2)
+    assert r2 < 2 and r2 > 1 and r2 < Fraction(3, 2) and r2 < fmpq(3, 2) and fmpz(1) < r2
+    assert fmpq(1, 2) + r2 == r2 + Fraction(1, 2) == Fraction(1, 2) + r2
+    assert fmpq(1, 2) - r2 == -(r2 - Fraction(1, 2))
+    assert 2 / r2 == r2 == r2 * r2 * r2 / fmpz(2)
     assert real_algebraic("1/2") == Fraction(1, 2) == real_algebraic(fmpq(1, 2))
-    assert S2 != 1 and S2 != "√2" and S2 != True  # noqa: E712
+    assert r2 != 1 and r2 != "√2" and r2 != True  # noqa: E712
 
 
 def test_floats_are_refused() -> None:
     with pytest.raises(TypeError):
-        S2 + 0.5  # type: ignore[operator]  # noqa: B018
+        r2 + 0.5  # type: ignore[operator]  # noqa: B018
     with pytest.raises(TypeError):
-        S2 < 0.5  # type: ignore[operator]  # noqa: B015
+        r2 < 0.5  # type: ignore[operator]  # noqa: B015
     with pytest.raises(NotExactError):
         real_algebraic(0.5)
-    assert S2 != 1.4142135623730951
+    assert r2 != 1.4142135623730951
 
 
 def test_square_root_of_a_negative_number_is_refused() -> None:
     with pytest.raises(InputError, match="negative"):
-        square_root(1 - S2)
+        square_root(1 - r2)
 
 
 # ---- equality of numbers built in different ways -----------------------------------------------
 
 
 def test_known_identities_of_nested_radicals() -> None:
-    assert S2 * S3 == S6
-    assert square_root(5 + 2 * S6) == S2 + S3
+    assert r2 * r3 == r6
+    assert square_root(5 + 2 * r6) == r2 + r3
     # Ramanujan-like denesting, squared by hand: (1+√2+√3)² = 6 + 2√2 + 2√3 + 2√6
-    assert square_root(6 + 2 * S2 + 2 * S3 + 2 * S6) == 1 + S2 + S3
-    golden = (1 + S5) / 2
+    assert square_root(6 + 2 * r2 + 2 * r3 + 2 * r6) == 1 + r2 + r3
+    golden = (1 + r5) / 2
     assert golden**2 == golden + 1
     assert 1 / golden == golden - 1
-    # cos 20°, cos 140°, cos 260° are the roots of 8x³ − 6x − 1
+    # cos 140° < cos 260° < cos 20° are the roots of 8x³ − 6x − 1
     (a, _), (b, _), (c, _) = real_roots([-1, -6, 0, 8])
     assert a + b + c == 0
     assert a * b * c == Fraction(1, 8)
-    assert 2 * c * c - 1 == -b  # cos 40° = −cos 140°, in the order a < b < c: cos 260°, 140°, 20°
+    assert 2 * c * c - 1 == -a  # cos 40° = −cos 140°
 
 
 @settings(max_examples=60)
 @given(expressions())
 def test_arithmetic_agrees_with_flint_on_one_expression(pair: tuple[RealAlgebraic, Any]) -> None:
     x, p = pair
-    assert x.sign() == int(p.sgn())
+    assert x.sign() == flint_sign(p)
     assert str(x.minimal_polynomial()(fmpz_poly([0, 1]))) == str(x.minimal_polynomial())
     value = QQBAR(0)
     for c in reversed(x.minimal_polynomial().coeffs()):
         value = value * p + QQBAR(int(c))
     assert value == QQBAR(0)
     low, high = x.bounds(128)
-    assert int((p - QQBAR(low.p) / QQBAR(low.q)).sgn()) >= 0
-    assert int((QQBAR(high.p) / QQBAR(high.q) - p).sgn()) >= 0
+    assert flint_sign(p - QQBAR(low.p) / QQBAR(low.q)) >= 0
+    assert flint_sign(QQBAR(high.p) / QQBAR(high.q) - p) >= 0
 
 
 @settings(max_examples=60)
-@given(expressions(2), expressions(2))
+@given(expressions(1), expressions(2))
 def test_comparison_and_hash_agree_with_flint(
     first: tuple[RealAlgebraic, Any], second: tuple[RealAlgebraic, Any]
 ) -> None:
     (x, p), (y, q) = first, second
     assert (x == y) is (p == q)
-    assert (x < y) is (int((p - q).sgn()) < 0)
+    assert (x < y) is (flint_sign(p - q) < 0)
     if x == y:
         assert hash(x) == hash(y)
 
 
 def test_equal_numbers_hash_alike_whatever_their_form() -> None:
-    assert len({S2 + S3, square_root(5 + 2 * S6), square_root(50) / 5 + S3}) == 1
+    assert len({r2 + r3, square_root(5 + 2 * r6), square_root(50) / 5 + r3}) == 1
     (a, _), (b, _), (c, _) = real_roots([-1, -6, 0, 8])
     assert len({a + b, -c, a * 1 + b}) == 1
-    assert {real_algebraic(3): 1}[Fraction(3)] == 1 == {fmpq(1, 3): 1}[real_algebraic("1/3")]
+    assert Fraction(3) in set[object]({real_algebraic(3)})
+    assert real_algebraic("1/3") in set[object]({fmpq(1, 3)})
     assert hash(a + b + c + 7) == hash(7)
 
 
@@ -211,21 +218,21 @@ def test_rationality_is_decided() -> None:
     roots = [x for x, _ in real_roots([1, 0, -10, 0, 1])]
     assert [(x + y).as_rational() for x, y in zip(roots, roots[::-1], strict=True)] == [0] * 4
     assert (roots[0] + roots[1]).as_rational() is None
-    assert (roots[0] + roots[1]) == -2 * S3
+    assert (roots[0] + roots[1]) == -2 * r3
     assert (roots[3] * roots[2]).as_rational() == 1
-    assert not S2.is_rational and (S2 * S2).is_rational
+    assert not r2.is_rational and (r2 * r2).is_rational
 
 
 @pytest.mark.parametrize("degree", [3, 4, 5, 6])
 def test_sums_of_conjugates_use_the_trace(degree: int) -> None:
-    # (x−1)…(x−d)·M + 1 with M large has d real roots; Eisenstein-like parity is left to factor()
+    # M·(x−1)(x−4)…(x−d²) + 1 with M large has d real roots
     f = fmpz_poly([10**6])
     for k in range(1, degree + 1):
-        f = f * fmpz_poly([-k, 1])
+        f = f * fmpz_poly([-k * k, 1])
     f = f + 1
     roots = [x for x, _ in real_roots(f)]
     assert len(roots) == degree and len(irreducible_factors(f)) == 1
-    trace = fmpq(degree * (degree + 1), 2)
+    trace = sum(k * k for k in range(1, degree + 1))
     assert sum(roots, real_algebraic(0)).terms == ()
     for size in range(1, degree):
         for chosen in combinations(range(degree), size):
@@ -238,7 +245,7 @@ def test_sums_of_conjugates_use_the_trace(degree: int) -> None:
 
 
 def test_minimal_polynomial_of_a_sum_of_square_roots() -> None:
-    x = S2 + S3 + S5
+    x = r2 + r3 + r5
     f = x.minimal_polynomial()
     # the Swinnerton-Dyer polynomial of the first three primes, from FLINT
     assert f == fmpz_poly.swinnerton_dyer(3)
@@ -247,11 +254,11 @@ def test_minimal_polynomial_of_a_sum_of_square_roots() -> None:
 
 def test_near_misses_are_told_apart() -> None:
     near = fmpq(fmpz(2 * 10**120).isqrt(), 10**60)
-    assert near < S2 < near + fmpq(1, 10**60)
-    tiny = S2 - near
+    assert near < r2 < near + fmpq(1, 10**60)
+    tiny = r2 - near
     assert tiny > 0 and tiny.enclosure(64).rel_accuracy_bits() >= 64
-    assert square_root(2 + fmpq(1, 10**90)) > S2
-    assert S2 + S3 < square_root(5 + 2 * S6 + fmpq(1, 10**70))
+    assert square_root(2 + fmpq(1, 10**90)) > r2
+    assert r2 + r3 < square_root(5 + 2 * r6 + fmpq(1, 10**70))
 
 
 def test_a_hopeless_proof_of_equality_is_refused() -> None:
@@ -343,7 +350,7 @@ def test_very_close_roots_are_separated() -> None:
     ten = 10**200
     roots = [x for x, _ in real_roots(fmpz_poly([-2, 0, 1]) * fmpz_poly([-2 * ten - 1, 0, ten]))]
     assert len(roots) == 4
-    assert roots[2] == S2 < roots[3] < S2 + fmpq(1, ten)
+    assert roots[2] == r2 < roots[3] < r2 + fmpq(1, ten)
 
 
 def test_balls_keep_their_promise_at_high_precision() -> None:
@@ -385,14 +392,14 @@ def test_large_characteristic_polynomials_are_quick() -> None:
     [
         (real_algebraic("-6/4"), "-3/2"),
         (real_algebraic(0), "0"),
-        ((3 + S5) / 2, "(3+√5)/2"),
+        ((3 + r5) / 2, "(3+√5)/2"),
         (square_root(8), "2√2"),
-        (-S2, "-√2"),
-        (S2 / 2, "√2/2"),
+        (-r2, "-√2"),
+        (r2 / 2, "√2/2"),
         (square_root("2/9"), "√2/3"),
-        (1 - S2, "1-√2"),
-        ((S2 - S3) / 3, "(√2-√3)/3"),
-        (S2 + S3 - S3, "√2"),
+        (1 - r2, "1-√2"),
+        ((r2 - r3) / 3, "(√2-√3)/3"),
+        (r2 + r3 - r3, "√2"),
     ],
 )
 def test_closed_forms(x: RealAlgebraic, text: str) -> None:
@@ -451,7 +458,7 @@ def test_json_separates_close_roots() -> None:
 
 
 def test_json_keeps_numbers_of_extreme_size() -> None:
-    for x in (S2 * fmpq(10) ** 20000, S2 / fmpq(10) ** 20000, S2 + fmpq(10) ** 500):
+    for x in (r2 * fmpq(10) ** 20000, r2 / fmpq(10) ** 20000, r2 + fmpq(10) ** 100):
         assert RealAlgebraic.from_json(json.loads(json.dumps(x.to_json()))) == x
 
 
@@ -507,5 +514,5 @@ def test_hostile_json_is_refused(data: Any) -> None:
 
 def test_pickle_and_copy() -> None:
     ((x, _),) = real_roots([-2, 0, 0, 1])
-    for y in (x, x + S2, real_algebraic(1)):
+    for y in (x, x + r2, real_algebraic(1)):
         assert pickle.loads(pickle.dumps(y)) == y == copy.deepcopy(y)

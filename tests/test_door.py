@@ -112,7 +112,8 @@ BAD_TEXTS: list[tuple[str, str, type[DetvarError], list[str]]] = [
      NotExactError, ["loss.exponent", "4.0", "whole number"]),
     ("big decimal", '{"network": [1, 1], "loss": {"x": 1e999999999}}',
      NotExactError, ["loss.x", "1e999999999"]),
-    ("same key twice", '{"network": [1, 1], "network": [2, 2]}', InputError, ['"network"', "twice"]),
+    ("same key twice", '{"network": [1, 1], "network": [2, 2]}', InputError,
+     ['"network"', "twice"]),
     ("deep", '{"network":' + "[" * 500 + "]" * 500 + "}", InputError, ["nested deeper"]),
     ("very deep", "[" * 200_000, InputError, ["nested deeper"]),
     ("list", "[1, 2]", InputError, ["is a list", '{"network"']),
@@ -162,7 +163,8 @@ BAD_FIELDS: list[tuple[list[Any], Any, type[DetvarError], list[str]]] = [
     (["loss"], [], InputError, ["loss is a list", '"squared"']),
     (["loss"], None, InputError, ["loss is null"]),
     (["loss"], {}, InputError, ["loss", '"type"']),
-    (["loss", "type"], "sqared", InputError, ["sqared", "squared", "weighted", "quadratic", "power"]),
+    (["loss", "type"], "sqared", InputError,
+     ["sqared", "squared", "weighted", "quadratic", "power"]),
     (["loss", "type"], 3, InputError, ["loss.type", "squared"]),
     (["loss", "type"], [], InputError, ["loss.type", "squared"]),
     (["loss", "Z"], [[1]], InputError, ["loss", "Z", "X, Y"]),
@@ -288,11 +290,14 @@ def test_results_may_hold_decimals_but_no_nan() -> None:
 SMALL = st.sampled_from([0, 1, 2, 3, -1, 10**30, -(10**3000), True, None, "", "1/2", "x", "1e9999"])
 JSON = st.recursive(
     SMALL | st.integers() | st.floats() | st.text(max_size=8),
-    lambda inner: st.lists(inner, max_size=4)
-    | st.dictionaries(
-        st.sampled_from(["network", "loss", "weights", "type", "X", "target"]) | st.text(max_size=5),
-        inner,
-        max_size=4,
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.dictionaries(
+            st.sampled_from(["network", "loss", "weights", "type", "X", "target"])
+            | st.text(max_size=5),
+            inner,
+            max_size=4,
+        )
     ),
     max_leaves=12,
 )
@@ -366,7 +371,9 @@ def test_fuzz_any_json(value: Any) -> None:
 @settings(FUZZ, max_examples=500)
 @given(
     st.binary(max_size=60)
-    | st.text(alphabet='{}[]":,.0123456789eE+-/ NaInftyrueslo\\networkX', max_size=60).map(str.encode)
+    | st.text(alphabet='{}[]":,.0123456789eE+-/ NaInftyrueslo\\networkX', max_size=60).map(
+        str.encode
+    )
     | st.builds(
         lambda data, cut, extra: data[:cut] + extra + data[cut:],
         st.sampled_from([json.dumps(p).encode() for p in PROBLEMS]),

@@ -1,4 +1,4 @@
-"""The rules of the house: imports go down the floors, starting is fast, the exact floors stand alone."""
+"""Imports go down the floors, starting is fast, and the exact floors stand alone."""
 
 from __future__ import annotations
 
@@ -34,6 +34,8 @@ FLOORS = {
 ROOF = {"__init__", "__main__"}
 # Constants of the package itself that any floor may read.
 CONSTANTS = {"__version__"}
+# A text that is nothing but a module name, as handed to importlib.
+LAZY_NAME = re.compile(r"detvar(\.[a-z_]+)+\Z")
 MODULES = sorted(PACKAGE.rglob("*.py"))
 LIGHT = {"exact", "varieties", "losses", "networks", "classify", "critical"}
 HEAVY = {"numpy", "networkx", "matplotlib", "sympy", "scipy", "torch", "numba", "dask"}
@@ -67,10 +69,8 @@ def imported(path: Path) -> Iterator[tuple[int, str]]:
             base = [*base, *(node.module.split(".") if node.module else [])]
             for alias in node.names:
                 yield node.lineno, ".".join([*base, alias.name])
-        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
-            # names handed to importlib, as in a table of lazy names
-            if re.fullmatch(r"detvar(\.[a-z_]+)+", node.value):
-                yield node.lineno, node.value
+        elif isinstance(node, ast.Constant) and LAZY_NAME.match(str(node.value)):
+            yield node.lineno, str(node.value)
 
 
 def upward_edges(path: Path) -> list[str]:
@@ -244,7 +244,8 @@ def public_objects() -> list[tuple[str, object]]:
         if path.name != "__init__.py" or path.parent == PACKAGE:
             continue
         folder = importlib.import_module(dotted(path))
-        found += [(f"{folder.__name__}.{x}", getattr(folder, x)) for x in folder.__all__]
+        names = getattr(folder, "__all__", [])
+        found += [(f"{folder.__name__}.{x}", getattr(folder, x)) for x in names]
     return found
 
 

@@ -112,9 +112,8 @@ def _kronecker(
             t = order.threshold()
             by = "eckart_young" if t is not None else "function_space_hessian"
             return Decision("global_minimum", reason, found, {"by": by, "threshold": t})
-        reason = (
-            f"maximal rank, but {order.greater} pair(s) of singular values are in the wrong order"
-        )
+        pairs = "1 pair" if order.greater == 1 else f"{order.greater} pairs"
+        reason = f"maximal rank, but {pairs} of singular values in the wrong order"
         down = _exchange(network, weights, form, order)
         up = scaling_direction(network, weights)
         return Decision("strict_saddle", reason, found, {"down": down, "up": up})
@@ -131,7 +130,9 @@ def _kronecker(
         down = _exchange(network, weights, form, order)
         up = scaling_direction(network, weights)
         return Decision("strict_saddle", reason, found, {"down": down, "up": up})
-    reason = f"{below}; every pivot is tightened and the largest singular values are kept"
+    reason = f"{below}; every pivot is tightened"
+    if e:
+        reason += " and the largest singular values are kept"
     evidence = {
         "by": "fiber_curve",
         "curve": escape_direction(network, loss, weights),
@@ -155,8 +156,8 @@ def _low_rank(network: LinearNetwork, loss: Loss, weights: Weights) -> Decision:
     if found.negative == 0:
         curve = escape_direction(network, loss, weights)
         reason = f"{below}, with positive semidefinite Hessian"
-        evidence = {"by": "fiber_curve", "curve": curve}
-        return Decision("non_strict_saddle", reason, found, evidence)
+        found_by = {"by": "fiber_curve", "curve": curve}
+        return Decision("non_strict_saddle", reason, found, found_by)
     gradient = loss.gradient(network.end_to_end(weights))
     pivots = untightened_pivots(network, gradient, weights)
     if pivots:

@@ -11,12 +11,10 @@ from detvar.exact.inertia import ldlt
 from detvar.exact.matrices import (
     Matrix,
     column_space,
-    inner,
     inverse,
     is_zero,
     left_inverse,
     nullspace,
-    vec,
     zeros,
 )
 from detvar.exact.rational import Rational
@@ -70,11 +68,9 @@ def pivot_directions(
     v_i = unit(outer.nrows(), a) * c.transpose()
     v_j = c_prime * unit(outer.ncols(), b).transpose()
     coupling = outer[a, b] * (c.transpose() * middle * c_prime)[0, 0]
-    if moving == j:
-        moved = above[j - 1] * v_j * below[j - 1]
-    else:
-        moved = above[i - 1] * v_i * below[i - 1]
-    curvature = inner(vec(moved), loss.hessian(product) * vec(moved))
+    layer, v_moving = (j, v_j) if moving == j else (i, v_i)
+    moved = above[layer - 1] * v_moving * below[layer - 1]
+    curvature = loss.curvature(product, moved)
     out = []
     for sign in (-1, 1):
         scale = (Rational(sign) - curvature) / (2 * coupling)

@@ -120,11 +120,11 @@ def interlacing(form: Kronecker, product: Matrix) -> Interlacing:
     left = [(x, k) for x, k in real_roots(charpoly(residual)) if x != 0]
     greater = equal = 0
     for s, k in taken:
-        for q, l in left:
+        for q, c in left:
             if q == s:
-                equal += k * l
+                equal += k * c
             elif q > s:
-                greater += k * l
+                greater += k * c
     return Interlacing(taken, left, greater, equal)
 
 
@@ -164,15 +164,15 @@ def inertia_from_strings(
     bottoms += [(q, k, True) for (_, q), k in strings.matched]
     normal = multipliers = 0
     for p, k, top_matched in tops:
-        for q, l, bottom_matched in bottoms:
+        for q, c, bottom_matched in bottoms:
             if max(p, 1) <= min(q + 1, h):
-                normal += k * l
+                normal += k * c
                 if (top_matched and q >= 1) or (bottom_matched and p <= h - 1):
-                    multipliers += k * l
+                    multipliers += k * c
     hyperbolic = multipliers
     for (s, t), k in strings.free:
         if s >= 1 and t <= h - 1:
-            hyperbolic += k * sum(c for (p, q), c in strings.matched if p <= t + 1 and q >= s - 1)
+            hyperbolic += k * sum(x for (p, q), x in strings.matched if p <= t + 1 and q >= s - 1)
     along = e * (d[0] + d[-1] - e)
     negative = greater + hyperbolic
     positive = along - greater - equal + (normal - multipliers) + hyperbolic

@@ -76,7 +76,7 @@ class Classification:
         return None if self.untightened_pivots is None else not self.untightened_pivots
 
     def __str__(self) -> str:
-        what = self.nature.replace("_", " ")
+        what = self.nature.replace("non_strict", "non-strict").replace("_", " ")
         label = what if self.kind is None else f"{self.kind}, {what}"
         lines = [
             f"{label}: {self.reason}.",

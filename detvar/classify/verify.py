@@ -7,7 +7,7 @@
 | | by eckart_young, threshold t | two LDLᵀ: σ_q² ≤ t ≤ σ_s² |
 | | by function_space_hessian | LDLᵀ of the Hessian in a chart, Kronecker loss |
 | strict_saddle | down, up or curve | d²L/dt² < 0, and > 0 or an escape curve |
-| non_strict_saddle | curve, threshold | L constant on the curve, gradient not; LDLᵀ of the Hessian |
+| non_strict_saddle | curve, threshold | L constant on it, gradient not; LDLᵀ of the Hessian |
 | | by reduced_function | L along a curve in the function space, first term |
 | local_minimum | by function_space_hessian, reduced_function, ambient_hessian | LDLᵀ, series |
 | local_maximum | likewise | likewise |

@@ -31,7 +31,7 @@ from detvar.exact.polynomials import (
 )
 from detvar.exact.rational import rational
 from detvar.exact.root_sums import as_sum, normal_form, product, recognise, sqrt_rational
-from detvar.exact.roots import Irreducible, Root, irreducible
+from detvar.exact.roots import Irreducible, Root, floor_of, irreducible
 
 Exact = int | Fraction | fmpz | fmpq
 _BITS_LIMIT = 1 << 20  # the most bits spent on proving two numbers equal
@@ -336,13 +336,7 @@ class RealAlgebraic:
         q = self.as_rational()
         if q is not None:
             return int((q * scale).floor())
-        factor, bits = fmpq(scale), 64
-        while True:
-            with ctx.workprec(bits + 32):
-                n = (self._ball(bits) * arb(factor)).floor().unique_fmpz()
-            if n is not None:
-                return int(n)
-            bits *= 2
+        return floor_of(self._ball, fmpq(scale))
 
     def enclosure(self, bits: int = 64) -> arb:
         """Return a ball that contains the number, with `bits` bits of relative accuracy.
@@ -361,10 +355,14 @@ class RealAlgebraic:
             working *= 2
 
     def bounds(self, bits: int = 64) -> tuple[fmpq, fmpq]:
-        """Return rationals low ≤ x ≤ high, dyadic, with high − low ≤ 2^(2−bits)·|x|."""
-        ball = self.enclosure(bits)
-        mid, rad = ball.mid().fmpq(), ball.rad().fmpq()
-        return mid - rad, mid + rad
+        """Return dyadic rationals low ≤ x ≤ high, equal or one unit in the last of `bits` apart.
+
+        They depend on x and `bits` only.
+
+        >>> square_root(2).bounds(4)
+        (11/8, 3/2)
+        """
+        return algebraic_text.bounds(self, bits)
 
     def __float__(self) -> float:
         return float(self.enclosure(96).mid())
@@ -376,6 +374,14 @@ class RealAlgebraic:
         ('1.414213562…', '1.414…e30')
         """
         return algebraic_text.decimal(self, digits)
+
+    def sqrt_decimal(self, digits: int = 10) -> str:
+        """Return the decimal of √x for x ≥ 0 without computing √x as an algebraic number.
+
+        >>> square_root(2).sqrt_decimal(), (1 + square_root(2)).sqrt_decimal(5)
+        ('1.189207115…', '1.5537…')
+        """
+        return algebraic_text.sqrt_decimal(self, digits)
 
     def __str__(self) -> str:
         return algebraic_text.short(self)

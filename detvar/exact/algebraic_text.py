@@ -6,15 +6,16 @@ which every digit is certain.  JSON keeps the minimal polynomial and a ball arou
 
 from __future__ import annotations
 
-from math import lcm
+from collections.abc import Callable
+from math import isqrt, lcm, log
 from typing import TYPE_CHECKING, Any
 
-from flint import arb, ctx, fmpq, fmpz, fmpz_poly
+from flint import arb, fmpq, fmpz, fmpz_poly
 
 from detvar.errors import InputError
 from detvar.exact.polynomials import irreducible_factors, polynomial_text
 from detvar.exact.rational import rational, to_text
-from detvar.exact.roots import Root, irreducible
+from detvar.exact.roots import Root, floor_of, irreducible
 
 if TYPE_CHECKING:
     from detvar.exact.algebraic import RealAlgebraic
@@ -22,27 +23,76 @@ if TYPE_CHECKING:
 _SURD_LIMIT = 10**12  # the largest number printed under a root sign
 
 
+def leading(
+    size: arb, floor: Callable[[fmpq], int], digits: int, base: int = 10
+) -> tuple[int, int]:
+    """Return (n, k) with n = ⌊y·baseᵏ⌋ of exactly `digits` digits, for a number y > 0.
+
+    The result depends on y only, not on the ball: that gives no more than a first guess of k.
+
+    Parameters
+    ----------
+    size : arb
+        A ball around y with some bits of relative accuracy.
+    floor : function
+        s ↦ ⌊s·y⌋.
+    """
+    mantissa, exponent = size.mid().man_exp()
+    places = digits - int((int(mantissa).bit_length() + int(exponent)) * log(2, base))
+    while True:
+        n = floor(fmpq(base) ** places)
+        if n < base ** (digits - 1):
+            places += 1
+        elif n >= base**digits:
+            places -= 1
+        else:
+            return n, places
+
+
+def bounds(x: RealAlgebraic, bits: int) -> tuple[fmpq, fmpq]:
+    """See `RealAlgebraic.bounds`."""
+    sign, q = x.sign(), x.as_rational()
+    if not sign:
+        return fmpq(0), fmpq(0)
+    x = abs(x)
+    n, places = leading(x.enclosure(32), x.floor, bits, 2)
+    low = n / fmpq(2) ** places
+    high = low if q is not None and abs(q) == low else (n + 1) / fmpq(2) ** places
+    return (low, high) if sign > 0 else (-high, -low)
+
+
 def decimal(x: RealAlgebraic, digits: int) -> str:
     """See `RealAlgebraic.decimal`."""
     sign = x.sign()
     if not sign:
         return "0"
-    x = abs(x)
-    mid, _, shift = x.enclosure(64).mid_rad_10exp(3)
-    exponent = len(str(mid)) - 1 + int(shift)  # of the first digit, or one off: it only matters
-    plain = -5 <= exponent < 16  # for the number of digits shown
-    places = max(digits - 1 - exponent, 1) if plain else digits - 1 - exponent
-    scale = fmpq(10) ** places
-    number = x.floor(scale)
-    text, minus = str(fmpz(number)), "-" if sign < 0 else ""
-    q = x.as_rational()
-    more = "" if q is not None and q * scale == number else "…"
+    size, q = abs(x), x.as_rational()
+    text = _digits(size.enclosure(32), size.floor, digits, None if q is None else abs(q))
+    return "-" + text if sign < 0 else text
+
+
+def sqrt_decimal(x: RealAlgebraic, digits: int) -> str:
+    """See `RealAlgebraic.sqrt_decimal`."""
+    if x.sign() <= 0 or x.is_rational:
+        return decimal(x.sqrt(), digits)
+    # ⌊s√x⌋ = ⌊√⌊s²x⌋⌋
+    return _digits(x.enclosure(32).sqrt(), lambda s: isqrt(x.floor(s * s)), digits, None)
+
+
+def _digits(size: arb, floor: Callable[[fmpq], int], digits: int, exact: fmpq | None) -> str:
+    """Write a positive number, described as in `leading`; `exact` is its value if rational."""
+    number, places = leading(size, floor, digits)
+    plain = -6 < digits - 1 - places < 16
+    if plain and places < 1:
+        number, places = floor(fmpq(10)), 1
+    text = str(fmpz(number))
+    more = "" if exact is not None and exact * fmpq(10) ** places == number else "…"
     if plain:
         text = text.rjust(places + 1, "0")
         text = f"{text[:-places]}.{text[-places:]}"
-        return minus + (text + more if more else text.rstrip("0").rstrip("."))
+        return text + more if more else text.rstrip("0").rstrip(".")
     head, tail = text[0], text[1:]
-    return f"{minus}{head}{'.' + tail if tail else ''}{more}e{len(tail) - places}"
+    return f"{head}{'.' + tail if tail else ''}{more}e{len(tail) - places}"
 
 
 def short(x: RealAlgebraic) -> str:
@@ -95,7 +145,7 @@ def to_json(x: RealAlgebraic) -> str | dict[str, Any]:
     return {
         "constant": to_text(x.constant),
         "terms": [{"coefficient": to_text(a), "root": _root_to_json(r)} for r, a in x.terms],
-        "ball": list(_decimal_ball(x.enclosure(80), 20)),
+        "ball": list(_decimal_ball(x.enclosure(32), x.floor, 20)),
     }
 
 
@@ -103,17 +153,21 @@ def _root_to_json(x: fmpq | Root) -> dict[str, Any]:
     assert isinstance(x, Root)
     f, digits = x.polynomial, 20
     while True:
-        ball = _decimal_ball(x.ball(4 * digits), digits)
+        ball = _decimal_ball(x.ball(32), lambda s: floor_of(x.ball, s), digits)
         if f.roots_between(*_ends(*ball)) == [x.index]:
             return {"minimal_polynomial": [str(c) for c in f.coefficients], "ball": list(ball)}
         digits *= 2
 
 
-def _decimal_ball(ball: arb, digits: int) -> tuple[str, str]:
-    """The decimal texts (mid, rad) of a ball around the given one."""
-    with ctx.workprec(4 * digits + 64):
-        mid, rad, exponent = ball.mid_rad_10exp(digits)
-    return _decimal_text(mid, int(exponent)), _decimal_text(rad, int(exponent))
+def _decimal_ball(ball: arb, floor: Callable[[fmpq], int], digits: int) -> tuple[str, str]:
+    """The texts (mid, rad) of the ball [n, n + 1]·10⁻ᵏ around an irrational number."""
+    negative = ball < 0
+    n, places = leading(abs(ball), (lambda s: -floor(s) - 1) if negative else floor, digits)
+    mid = 10 * n + 5
+    return (
+        _decimal_text(fmpz(-mid if negative else mid), -places - 1),
+        _decimal_text(fmpz(5), -places - 1),
+    )
 
 
 def _decimal_text(mantissa: fmpz, exponent: int) -> str:

@@ -17,6 +17,7 @@ from detvar.errors import NotExactError, ShapeError
 from detvar.exact.rational import rational, to_text
 
 Matrix = fmpq_mat
+_NO_ROWS = (str, bytes, dict, set, frozenset)  # iterable, but without an order of entries
 
 
 def matrix(rows: Any, name: str = "the matrix") -> fmpq_mat:
@@ -48,16 +49,16 @@ def matrix(rows: Any, name: str = "the matrix") -> fmpq_mat:
 the same length
     """
     if isinstance(rows, fmpq_mat):
-        return rows
+        return fmpq_mat(rows)  # a copy: FLINT matrices can be changed in place
     if isinstance(rows, fmpz_mat):
         return fmpq_mat(rows)
     if hasattr(rows, "tolist"):  # SymPy and NumPy alike
         rows = rows.tolist()
-    if isinstance(rows, (str, bytes, dict)) or not isinstance(rows, Iterable):
+    if isinstance(rows, _NO_ROWS) or not isinstance(rows, Iterable):
         raise ShapeError(f"{name} must be a list of rows, such as [[1, 0], [0, 1]]")
     table: list[list[Any]] = []
     for i, row in enumerate(rows):
-        if isinstance(row, (str, bytes, dict)) or not isinstance(row, Iterable):
+        if isinstance(row, _NO_ROWS) or not isinstance(row, Iterable):
             raise ShapeError(f"row {i} of {name} must be a list of numbers, such as [1, 0]")
         table.append(list(row))
     if not table or not table[0]:
@@ -155,7 +156,7 @@ def hstack(*blocks: fmpq_mat) -> fmpq_mat:
     """Return the blocks side by side."""
     m = blocks[0].nrows()
     tables = [b.tolist() for b in blocks]
-    entries = [x for i in range(m) for t in tables for x in t[i]]
+    entries = [x for parts in zip(*tables, strict=True) for part in parts for x in part]
     return fmpq_mat(m, sum(b.ncols() for b in blocks), entries)
 
 

@@ -16,10 +16,12 @@ from typing import Any
 from flint import fmpq, fmpz
 
 from detvar.errors import NotExactError
+from detvar.exact.text import one_line
 
 Rational = fmpq
 _FRACTION = re.compile(r"\s*([+-]?[0-9]+)\s*(?:/\s*([0-9]+)\s*)?\Z")
-_DECIMAL = re.compile(r"\s*([+-]?)([0-9]*)\.?([0-9]*)(?:[eE]([+-]?[0-9]{1,4}))?\s*\Z")
+# "*+" gives nothing back: with "*" a long bad text takes quadratic time
+_DECIMAL = re.compile(r"\s*+([+-]?)([0-9]*+)\.?([0-9]*+)(?:[eE]([+-]?[0-9]{1,4}))?\s*\Z")
 _HOW = 'write an integer, a fraction such as "1/3", or a decimal in quotes such as "0.25"'
 
 
@@ -73,7 +75,9 @@ in quotes, or a fraction such as "3/4"
         pass
     if isinstance(x, float) or type(x).__name__.startswith("float"):
         raise NotExactError(_refuse_float(float(x), name))
-    shown = repr(x) if len(repr(x)) < 40 else f"a {type(x).__name__}"
+    # a list may hold an integer that Python refuses to print
+    plain = not hasattr(x, "__len__") and len(repr(x)) < 40
+    shown = repr(x) if plain else f"a {type(x).__name__}"
     raise NotExactError(f"{name} is {shown}, not a number: {_HOW}")
 
 
@@ -93,15 +97,18 @@ def _from_text(text: str, name: str) -> fmpq:
         # FLINT, not int(): Python refuses integers of more than 4300 digits
         p, q = fmpz(m[1].lstrip("+")), fmpz(m[2] or "1")
         if q == 0:
-            raise NotExactError(f'{name} is "{text}", with denominator zero: {_HOW}')
+            raise NotExactError(f'{name} is "{_cut(text)}", with denominator zero: {_HOW}')
         return fmpq(p, q)
     m = _DECIMAL.match(text)
     if m and (m[2] or m[3]):
         e = int(m[4] or 0) - len(m[3])
         p = fmpz(m[1].replace("+", "") + m[2] + m[3])
         return fmpq(p * fmpz(10) ** e) if e >= 0 else fmpq(p, fmpz(10) ** (-e))
-    shown = text if len(text) < 40 else text[:37] + "..."
-    raise NotExactError(f'{name} is the text "{shown}", not a number: {_HOW}')
+    raise NotExactError(f'{name} is the text "{_cut(text)}", not a number: {_HOW}')
+
+
+def _cut(text: str) -> str:
+    return one_line(text[:100], 40)
 
 
 def to_text(x: fmpq) -> str:

@@ -6,6 +6,7 @@ Newton's interval step.  Each polynomial is kept once, so that all its roots sha
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
@@ -42,10 +43,12 @@ class Irreducible:
 
     @property
     def degree(self) -> int:
+        """The degree."""
         return len(self.coefficients) - 1
 
     @property
     def real_count(self) -> int:
+        """The number of real roots."""
         return len(self._balls)
 
     @property
@@ -147,6 +150,17 @@ def irreducible(polynomial: fmpz_poly | tuple[fmpz, ...]) -> Irreducible:
     if isinstance(polynomial, fmpz_poly):
         polynomial = tuple(polynomial.coeffs())
     return _irreducible(polynomial)
+
+
+def floor_of(ball: Callable[[int], arb], scale: fmpq) -> int:
+    """Return ⌊scale·x⌋ for an irrational x, given balls around x of growing precision."""
+    bits = 64
+    while True:
+        with ctx.workprec(bits + 32):
+            n = (ball(bits) * arb(scale)).floor().unique_fmpz()
+        if n is not None:
+            return int(n)
+        bits *= 2
 
 
 @dataclass(frozen=True)

@@ -59,7 +59,7 @@ class SeriesRing:
 
     def lowest(self, p: Series) -> int | None:
         """Return the degree of the lowest non-constant term, or None if p is constant."""
-        degrees = [sum(e) for e in p.to_dict() if sum(e) > 0]
+        degrees = [int(sum(e)) for e in p.to_dict() if sum(e) > 0]
         return min(degrees) if degrees else None
 
     def restrict(self, p: Series, direction: list[int]) -> list[fmpq]:

@@ -99,7 +99,9 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     out: dict[str, Any] = {}
     for key, value in pairs:
         if key in out:
-            raise InputError(f"the field {shown(key)} appears twice in one object: keep one of them")
+            raise InputError(
+                f"the field {shown(key)} appears twice in one object: keep one of them"
+            )
         out[key] = value
     return out
 

@@ -47,7 +47,9 @@ def _alignment(table: list[list[str]], n: int, align: str | None) -> str:
     return "".join(letters)
 
 
-def text_table(headers: Sequence[str], rows: Iterable[Sequence[Any]], align: str | None = None) -> str:
+def text_table(
+    headers: Sequence[str], rows: Iterable[Sequence[Any]], align: str | None = None
+) -> str:
     """Return a table in plain text: a line of headers, a rule, and one line per row.
 
     Parameters
@@ -86,7 +88,9 @@ def text_table(headers: Sequence[str], rows: Iterable[Sequence[Any]], align: str
     return "\n".join([line(head), _GAP.join("─" * w for w in widths), *body])
 
 
-def html_table(headers: Sequence[str], rows: Iterable[Sequence[Any]], align: str | None = None) -> str:
+def html_table(
+    headers: Sequence[str], rows: Iterable[Sequence[Any]], align: str | None = None
+) -> str:
     """Return the same table as an HTML ``<table>``, every cell escaped.
 
     >>> html_table(["a"], [["<b>"]])

@@ -81,6 +81,11 @@ class PowerLoss:
         p = self.exponent
         return diagonal([p * (p - 1) * x ** (p - 2) for x in (w - self.target).entries()])
 
+    def curvature(self, w: Matrix, d: Matrix) -> Rational:
+        """Return Σ p (p−1) (w − u)^(p−2) d²."""
+        p, pairs = self.exponent, zip((w - self.target).entries(), d.entries(), strict=True)
+        return sum((p * (p - 1) * x ** (p - 2) * y * y for x, y in pairs), Rational(0))
+
     def evaluate(self, rows: list[list[Any]]) -> Any:
         """Return Σ (w − u)^p over any Q-algebra."""
         zero = rows[0][0] * 0

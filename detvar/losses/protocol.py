@@ -50,6 +50,9 @@ class Loss(Protocol):
     def hessian(self, w: Matrix) -> Matrix:
         """Return ∇²ℓ(W), mn×mn, for the row-major vec of Δ."""
 
+    def curvature(self, w: Matrix, d: Matrix) -> Rational:
+        """Return ∇²ℓ(W)[D, D], without writing the mn×mn Hessian."""
+
     def evaluate(self, rows: list[list[Any]]) -> Any:
         """Return ℓ at a matrix with entries in any commutative Q-algebra, from its definition."""
 

@@ -98,6 +98,10 @@ class QuadraticLoss:
         """Return Q."""
         return self.form
 
+    def curvature(self, w: Matrix, d: Matrix) -> Rational:
+        """Return ∇²ℓ[D, D] = ⟨∇ℓ(W + D) − ∇ℓ(W), D⟩, exact because ℓ is quadratic."""
+        return inner(self.gradient(w + d) - self.gradient(w), d)
+
     def evaluate(self, rows: list[list[Any]]) -> Any:
         """Return ½ Σ Q_ab d_a d_b, d = vec(W−U), over any Q-algebra."""
         d, zero = self._difference(rows), rows[0][0] * 0
@@ -132,9 +136,9 @@ class QuadraticLoss:
             return Kronecker(zeros(m, m), zeros(n, n), self.target, Rational(0))
         q = self.form
         a, b = next((a, b) for a in range(m * n) for b in range(m * n) if q[a, b])
-        i, k, j, l = a // n, b // n, a % n, b % n
+        (i, j), (k, column) = divmod(a, n), divmod(b, n)
         right = submatrix(q, range(i * n, i * n + n), range(k * n, k * n + n))
-        left = submatrix(q, range(j, m * n, n), range(l, m * n, n)) * (1 / q[a, b])
+        left = submatrix(q, range(j, m * n, n), range(column, m * n, n)) * (1 / q[a, b])
         if kron(left, right) != q:
             return None
         if left[i, i] < 0:  # the chosen block is negative semidefinite

@@ -61,11 +61,10 @@ def reduction(network: Any, left: Matrix, right: Matrix, loss: Loss | None) -> R
     """Assemble a `Reduction` from C, B and ℓ′ (None for a constant loss)."""
     widths = (right.ncols(), *network.widths[1:-1], left.nrows())
     changed = widths != network.widths
-    if not changed:
-        effective = network
-    else:
-        effective = type(network)(*widths) if min(widths) > 0 else None
-    return Reduction(left, right, loss if min(widths) > 0 else None, widths, effective, changed)
+    if min(widths) == 0:
+        return Reduction(left, right, None, widths, None, changed)
+    effective = type(network)(*widths) if changed else network
+    return Reduction(left, right, loss, widths, effective, changed)
 
 
 def invisible_columns(form: Matrix, m: int, n: int) -> Matrix:

@@ -66,7 +66,8 @@ class SquaredLoss:
         x, y = matrix(X, "X"), matrix(Y, "Y")
         if x.ncols() != y.ncols():
             raise ShapeError(
-                f"X has {x.ncols()} columns and Y has {y.ncols()}: give one column per sample in both"
+                f"X has {x.ncols()} columns and Y has {y.ncols()}: "
+                "give one column per sample in both"
             )
         object.__setattr__(self, "X", x)
         object.__setattr__(self, "Y", y)
@@ -93,6 +94,10 @@ class SquaredLoss:
     def hessian(self, w: Matrix) -> Matrix:
         """Return I_m ⊗ XXᵀ."""
         return kron(identity(self.shape[0]), self.X * self.X.transpose())
+
+    def curvature(self, w: Matrix, d: Matrix) -> Rational:
+        """Return ∇²ℓ[D, D] = ⟨∇ℓ(W + D) − ∇ℓ(W), D⟩, exact because ℓ is quadratic."""
+        return inner(self.gradient(w + d) - self.gradient(w), d)
 
     def evaluate(self, rows: list[list[Any]]) -> Any:
         """Return ½‖WX − Y‖² entry by entry, over any Q-algebra."""

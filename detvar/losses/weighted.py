@@ -90,22 +90,26 @@ class WeightedSquaredLoss:
         """Return diag(vec λ)."""
         return diagonal(self.weights.entries())
 
+    def curvature(self, w: Matrix, d: Matrix) -> Rational:
+        """Return ∇²ℓ[D, D] = ⟨∇ℓ(W + D) − ∇ℓ(W), D⟩, exact because ℓ is quadratic."""
+        return inner(self.gradient(w + d) - self.gradient(w), d)
+
     def evaluate(self, rows: list[list[Any]]) -> Any:
         """Return ½ Σ λ (w − u)² over any Q-algebra."""
         zero = rows[0][0] * 0
-        return sum((l * d * d for l, d in self._terms(rows)), zero) * Rational(1, 2)
+        return sum((x * d * d for x, d in self._terms(rows)), zero) * Rational(1, 2)
 
     def evaluate_gradient(self, rows: list[list[Any]]) -> list[list[Any]]:
         """Return λ (w − u) over any Q-algebra."""
-        flat = [d * l for l, d in self._terms(rows)]
+        flat = [d * x for x, d in self._terms(rows)]
         n = self.shape[1]
         return [flat[i : i + n] for i in range(0, len(flat), n)]
 
     def _terms(self, rows: list[list[Any]]) -> list[tuple[Rational, Any]]:
         flat = [x for row in rows for x in row]
         return [
-            (l, x - u)
-            for l, x, u in zip(self.weights.entries(), flat, self.target.entries(), strict=True)
+            (scale, x - u)
+            for scale, x, u in zip(self.weights.entries(), flat, self.target.entries(), strict=True)
         ]
 
     def is_convex(self) -> bool:

@@ -37,7 +37,9 @@ class Problem:
 
     Examples
     --------
-    >>> p = parse_problem('{"network": [1, 1], "loss": {"type": "squared", "X": [[1]], "Y": [[2]]}}')
+    >>> p = parse_problem(
+    ...     '{"network": [1, 1], "loss": {"type": "squared", "X": [[1]], "Y": [[2]]}}'
+    ... )
     >>> Problem.from_json(p.to_json()).to_json() == p.to_json()
     True
     """
@@ -111,7 +113,9 @@ def problem_from_json(obj: Any, need_weights: bool = False) -> Problem:
     loss = _loss(obj["loss"], network)
     weights = None if obj.get("weights") is None else _weights(obj["weights"], network)
     if need_weights and weights is None:
-        raise InputError(f"weights is null: write one matrix per layer, such as {_EXAMPLES['weights']}")
+        raise InputError(
+            f"weights is null: write one matrix per layer, such as {_EXAMPLES['weights']}"
+        )
     return Problem(network, loss, weights)
 
 
@@ -198,7 +202,8 @@ def _weights(rows: Any, network: LinearNetwork) -> tuple[Matrix, ...]:
         )
     if len(rows) != h:
         raise ShapeError(
-            f"weights has {len(rows)} matrices, but the network has {h} layers: write {h}, W_1 first"
+            f"weights has {len(rows)} matrices, but the network has {h} layers: "
+            f"write {h}, W_1 first"
         )
     out = []
     for i, w in enumerate(rows):

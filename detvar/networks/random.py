@@ -11,8 +11,17 @@ from random import Random
 from typing import TYPE_CHECKING, Any
 
 from detvar.errors import ShapeError
-from detvar.exact.matrices import Matrix, diagonal, identity, inverse, rank, zeros
-from detvar.exact.rational import Rational
+from detvar.exact.matrices import (
+    Matrix,
+    diagonal,
+    identity,
+    inverse,
+    matrix,
+    rank,
+    require_shape,
+    zeros,
+)
+from detvar.exact.rational import Rational, rational
 from detvar.losses import Loss, SquaredLoss
 from detvar.networks.barcodes import multiplicities
 from detvar.networks.sampling import weights_of_strings
@@ -89,6 +98,8 @@ def _random_of_rank(network: LinearNetwork, e: int, rng: Random) -> Weights:
 
 def random_matrix_of_rank(m: int, n: int, e: int, rng: Random) -> Matrix:
     """Return a random integer m×n matrix of rank e."""
+    if not 0 <= e <= min(m, n):
+        raise ShapeError(f"rank is {e}: give an integer from 0 to {min(m, n)} for {m}×{n} matrices")
     while True:
         left = Matrix(m, e, [rng.randint(-2, 2) for _ in range(m * e)])
         right = Matrix(e, n, [rng.randint(-2, 2) for _ in range(e * n)])
@@ -129,13 +140,18 @@ def random_squared_problem(
     -------
     (loss, U, V) : U is m×m and V is n×n, with V the right factor for Y = U diag(σ) Vᵀ
     """
+    if samples is not None and samples < n:
+        raise ShapeError(f"samples is {samples}: give an integer ≥ {n}, one column per input")
+    if len(singular_values) != min(m, n):
+        raise ShapeError(f"singular_values has {len(singular_values)} entries: give {min(m, n)}")
+    sigma = [rational(x, f"singular_values[{i}]") for i, x in enumerate(singular_values)]
     rng = Random(seed)
     u, v = cayley(m, rng), cayley(n, rng)
-    y = u * diagonal(singular_values, m, n) * v.transpose()
+    y = u * diagonal(sigma, m, n) * v.transpose()
     d = zeros(n, n)
     while rank(d) < n:
         d = Matrix(n, n, [rng.randint(-2, 2) for _ in range(n * n)])
-    extra = (samples or n) - n
+    extra = 0 if samples is None else samples - n
     x = Matrix(n, n + extra, [c for row in d.tolist() for c in row + [Rational(0)] * extra])
     y = Matrix(m, n + extra, [c for row in y.tolist() for c in row + [Rational(0)] * extra])
     return SquaredLoss(x, y), u, v
@@ -179,7 +195,8 @@ def random_critical_weights(
     """
     rng = Random(seed)
     m, n = loss.shape
-    w = zeros(m, n) if product is None else product
+    w = zeros(m, n) if product is None else matrix(product, "product")
+    require_shape(w, m, n, "product")
     g = loss.gradient(w)
     if any((w.transpose() * g).entries()) or any((g * w.transpose()).entries()):
         raise ShapeError("product is not critical on the matrices of its rank: W̄ᵀG or GW̄ᵀ ≠ 0")
@@ -188,6 +205,8 @@ def random_critical_weights(
         if not types:
             raise ShapeError(f"no critical weights of {network} have this product")
         strings = rng.choice(types)
+    elif strings.widths() != network.widths:
+        raise ShapeError(f"strings belong to the widths {strings.widths()}, not to {network}")
     return weights_of_strings(strings, w, g, rng)
 
 

@@ -118,7 +118,9 @@ def variety_text(d: dict[str, Any]) -> str:
         ),
     ]
     strata = [(s["rank"], s["dimension"], _or_large(s["multiplicity"])) for s in d["strata"]]
-    head = f"the {m}×{n} matrices of rank at most {r}" if not d["filling"] else f"all {m}×{n} matrices"
+    head = (
+        f"the {m}×{n} matrices of rank at most {r}" if not d["filling"] else f"all {m}×{n} matrices"
+    )
     table = text_table(["rank", "dimension", "multiplicity"], strata)
     return "\n".join([head, _fields(rows), "", "strata", table, *_left_out(r)])
 
@@ -181,7 +183,7 @@ def describe_network(network: LinearNetwork) -> dict[str, Any]:
 
 
 def _fiber(network: LinearNetwork, e: int) -> dict[str, Any]:
-    out = {
+    out: dict[str, Any] = {
         "rank": e,
         "dimension": None,
         "component_dimensions": None,
@@ -241,6 +243,7 @@ def network_text(d: dict[str, Any]) -> str:
         )
         for f in d["fibers"]
     ]
+    unlisted = ["(?: too many strata to list)"] * any(f["strata"] is None for f in d["fibers"])
     headers = ["rank", "dimension", "irreducible components", "strata", "connected over R"]
     return "\n".join(
         [
@@ -250,7 +253,7 @@ def network_text(d: dict[str, Any]) -> str:
             "fibers: the weights with one end-to-end matrix, by its rank",
             text_table(headers, fibers, align="rrlrr"),
             *_left_out(r),
-            *(["(?: too many strata to list)"] if any(f["strata"] is None for f in d["fibers"]) else []),
+            *unlisted,
         ]
     )
 

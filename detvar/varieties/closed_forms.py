@@ -17,14 +17,12 @@ def dimension(m: int, n: int, r: int) -> int:
 def degree(m: int, n: int, r: int) -> int:
     """Return ∏_{i=0}^{n−r−1} C(m+i, r)/C(r+i, r), the degree of the m×n matrices of rank ≤ r.
 
-    The number of points in which a generic linear space of complementary dimension (a generic
-    line through 0 counts once) meets the variety over C.  Valid for 0 ≤ r ≤ min(m, n), shapes
-    with m = 0 or n = 0 included (degree 1).
+    The number of complex points in which a generic affine space of complementary dimension
+    meets the variety.  Valid for 0 ≤ r ≤ min(m, n), m = 0 and n = 0 included (degree 1).
 
     References
     ----------
-    Harris, Tu (1984), On symmetric and skew-symmetric determinantal varieties, Prop. 12(a);
-    Fulton, Intersection Theory, Example 14.4.14.
+    Fulton (1984), Intersection Theory, Example 14.4.14.
 
     >>> degree(3, 3, 2), degree(4, 4, 2), degree(5, 5, 5)
     (3, 20, 1)
@@ -41,7 +39,7 @@ def symmetric_degree(n: int, r: int) -> int:
 
     References
     ----------
-    Harris, Tu (1984), On symmetric and skew-symmetric determinantal varieties, Prop. 12(b).
+    Harris, Tu (1984), On symmetric and skew-symmetric determinantal varieties.
 
     >>> symmetric_degree(3, 1), symmetric_degree(3, 2), symmetric_degree(4, 2)
     (4, 3, 10)

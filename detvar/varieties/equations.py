@@ -47,7 +47,7 @@ def minor(w: Any, rows: Sequence[int], columns: Sequence[int]) -> Any:
 
 
 def ideal(m: int, n: int, r: int) -> list[Any]:
-    """Return the (r+1)-minors of the generic m×n matrix, which generate its prime ideal of rank ≤ r.
+    """Return the (r+1)-minors of the generic m×n matrix, the generators of the prime ideal of M_r.
 
     Parameters
     ----------
@@ -65,7 +65,7 @@ def ideal(m: int, n: int, r: int) -> list[Any]:
 
     References
     ----------
-    Bruns, Vetter (1988), Determinantal Rings, Theorem 2.10; Sturmfels (1990), Gröbner bases and
+    Bruns, Vetter (1988), Determinantal Rings, Section 2; Sturmfels (1990), Gröbner bases and
     Stanley decompositions of determinantal rings.
 
     Examples

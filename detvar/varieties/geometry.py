@@ -233,15 +233,19 @@ class TangentCone:
     def from_json(cls, data: Any) -> TangentCone:
         """Return the cone that `to_json` wrote."""
         try:
-            (m, n), left, right = data["shape"], data["left"], data["right"]
-            bound = data["rank_bound"]
+            m, n = (int(x) for x in data["shape"])
+            left, right, bound = data["left"], data["right"], int(data["rank_bound"])
         except (KeyError, TypeError, ValueError):
             raise InputError(
                 "a tangent cone needs the fields shape, left, right, rank_bound"
             ) from None
-        a = matrix(left, "left") if left and left[0] else zeros(int(m), 0)
-        b = matrix(right, "right") if right and right[0] else zeros(int(n), 0)
-        return cls(a, b, int(bound))
+        a = matrix(left, "left") if any(left) else zeros(m, 0)
+        b = matrix(right, "right") if any(right) else zeros(n, 0)
+        require_shape(a, m, a.ncols(), "left")
+        require_shape(b, n, b.ncols(), "right")
+        if m - a.ncols() != n - b.ncols() or not 0 <= bound <= min(a.ncols(), b.ncols()):
+            raise InputError("the sizes of left, right and rank_bound do not fit one matrix")
+        return cls(a, b, bound)
 
 
 def tangent_cone(W: Any, r: int) -> TangentCone:

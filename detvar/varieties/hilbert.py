@@ -122,7 +122,7 @@ def hilbert_series(m: int, n: int, r: int) -> HilbertSeries:
     References
     ----------
     Conca, Herzog (1994), On the Hilbert function of determinantal rings and their canonical
-    module, Corollary 1.
+    module.
 
     Examples
     --------

@@ -1,8 +1,15 @@
 """Maximum-likelihood degrees: the number of critical points of ∏ p_ij^{u_ij}, where it is known.
 
-The model is {P of rank at most r, Σ p_ij = 1}; the count is over C, for generic data u, on the
-smooth locus, with no p_ij equal to 0.  For 3 ≤ r ≤ min(m, n) − 2 no formula is known to this
-module, so it answers *unknown*, except for one published number.
+The model is {P of rank at most r, Σ p_ij = 1}; the count is over C, for generic data u, at smooth
+points with no p_ij equal to 0.  Up to sign it is the Euler characteristic of the open projective
+variety (all p_ij ≠ 0, Σ p_ij ≠ 0), weighted by the local Euler obstruction C(k−e, r−e), where
+k = min(m, n).  With m = k this weight is the Euler characteristic of {V ∈ Gr(r, m) : Col P ⊂ V},
+so the weighted count is the plain Euler characteristic of pairs (V, P), that is of products AB
+with A of full column rank r modulo GL_r.  It is found from the number of such pairs over the
+field with q elements, a polynomial in q, at q = 1.
+
+This gives r = 2 for every size, and with duality r = k − 1.  In between, only the published 5×5
+value is known here; beyond that the answer is *unknown*.
 """
 
 from __future__ import annotations
@@ -13,16 +20,12 @@ from typing import Any
 
 from detvar.errors import InputError
 
-_TABLE = {(5, 5, 3): 61326}
-
 _FULL = "without a rank condition the only critical point is u divided by its sum"
 _ZERO = "the zero matrix does not have entries of sum 1"
 _ONE = "independence model: the only critical point is the product of the two marginals"
 _TWO = "weighted Euler characteristic of the open variety (Rodriguez & Wang 2017)"
 _DUAL = "duality of ranks r and k−r+1, k the smaller side (Draisma & Rodriguez 2014), from rank 2: "
-_PUBLISHED = (
-    "Hauenstein, Rodriguez & Sturmfels 2014, table of Theorem 1.1; recalled, not recomputed"
-)
+_FIVE = "computed by numerical algebraic geometry (Hauenstein, Rodriguez & Sturmfels 2014)"
 _UNKNOWN = (
     "no formula is known here for this rank: count the critical points of the problem instead"
 )
@@ -79,26 +82,22 @@ class MLDegree:
 
 
 def rank_two_ml_degree(m: int, n: int) -> int:
-    """Return the ML degree of m×n matrices of rank at most 2, m, n ≥ 2.
+    """Return the ML degree of m×n matrices of rank at most 2, for m, n ≥ 2.
 
-    With k = min(m, n) and Stirling numbers S of the second kind it is
-    (−1)^m Σ_{s=2}^m (−1)^s (s−2)! S(m,s) [(s−1)^{n+1} − s(s−2)^n + (−1)^n] − (−1)^{m+n}(k−1).
+    For m ≤ n, with the Stirling numbers S of the second kind, it is
+    Σ_{s=2}^m (−1)^{m+s} (s−2)! S(m,s) [(s−1)^{n+1} − s(s−2)^n].
 
     Notes
     -----
-    **Derivation.** The ML degree is minus the Euler characteristic, weighted by the local Euler
-    obstruction, of the projective variety outside p_ij = 0 and Σp = 0 (its dimension is odd).
-    The obstruction is 1 at rank 2 and k − 1 at rank 1.  The rank-1 part has characteristic
-    (−1)^{m+n}.  For the rank-2 part sort the matrices AB by the set partition of the rows of A
-    into s parallel classes, count them over the field with q elements, and let q → 1; the sum
-    above is what remains, up to sign.
+    **Derivation.** Sort the m×2 matrices A of rank 2 by the partition of their rows into s
+    parallel classes and by the sum of the rows (0, in one of the classes, or in a new direction),
+    and count the B with all (AB)_ij ≠ 0 and ΣAB ≠ 0.  At q = 1 the sum above is what remains.
     **Cost.** O(m²) operations on integers.
     **Validity.** Generic complex data.
 
     References
     ----------
-    Rodriguez, Wang (2017), The maximum likelihood degree of mixtures of independence models;
-    Gaffney, Grulha, Ruas (2019), for the obstruction.
+    Rodriguez, Wang (2017), The maximum likelihood degree of mixtures of independence models.
 
     Examples
     --------
@@ -108,11 +107,13 @@ def rank_two_ml_degree(m: int, n: int) -> int:
     (191, 1)
     """
     m, n = min(m, n), max(m, n)
-    total = 0
-    for s in range(2, m + 1):
-        bracket = (s - 1) ** (n + 1) - s * (s - 2) ** n + (-1) ** n
-        total += (-1) ** (m + s) * factorial(s - 2) * _stirling(m, s) * bracket
-    return total - (-1) ** (m + n) * (m - 1)
+    return sum(
+        (-1) ** (m + s)
+        * factorial(s - 2)
+        * _stirling(m, s)
+        * ((s - 1) ** (n + 1) - s * (s - 2) ** n)
+        for s in range(2, m + 1)
+    )
 
 
 def _stirling(m: int, s: int) -> int:
@@ -136,7 +137,7 @@ def ml_degree(m: int, n: int, r: int) -> MLDegree:
     Returns
     -------
     MLDegree
-        Known for r ≤ 2, for r ≥ k − 1, and for 5×5 of rank 3; otherwise its value is None.
+        Known for r ≤ 2, for r ≥ k − 1, and for 5×5; otherwise its value is None.
 
     Notes
     -----
@@ -164,5 +165,6 @@ def ml_degree(m: int, n: int, r: int) -> MLDegree:
         return MLDegree(rank_two_ml_degree(m, n), _TWO)
     if r == k - 1:
         return MLDegree(rank_two_ml_degree(m, n), _DUAL + _TWO)
-    value = _TABLE.get((k, max(m, n), r))
-    return MLDegree(value, _UNKNOWN if value is None else _PUBLISHED)
+    if (m, n, r) == (5, 5, 3):
+        return MLDegree(61326, _FIVE)
+    return MLDegree(None, _UNKNOWN)

@@ -136,7 +136,7 @@ def symmetric_polar_degrees(n: int, r: int) -> dict[int, int]:
 
     References
     ----------
-    Nie, Ranestad, Sturmfels (2010), The algebraic degree of semidefinite programming, Thm. 13.
+    Nie, Ranestad, Sturmfels (2010), The algebraic degree of semidefinite programming.
 
     Examples
     --------

@@ -37,7 +37,7 @@ def euler_obstruction(m: int, n: int, r: int, e: int) -> int:
 
 
 def strata(m: int, n: int, r: int) -> networkx.DiGraph:
-    """Return the rank strata of {rank ≤ r} as a graph; an edge e → e+1 means M_e° ⊂ closure M_{e+1}°.
+    """Return the graph of rank strata M_e°, e ≤ r; e → e+1 means M_e° ⊂ closure of M_{e+1}°.
 
     The strata M_e° are the orbits of GL_m × GL_n, so they form a Whitney stratification, and
     M_e is the closure of M_e°: the closure order is a chain and the edges are its covers.

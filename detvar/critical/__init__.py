@@ -1,0 +1,14 @@
+"""All critical points: on the function space, and in the space of weights."""
+
+from detvar.critical.locus import CriticalLocus, LocusComponent, critical_locus
+from detvar.critical.points import CriticalPoints, critical_points
+from detvar.critical.results import check_result
+
+__all__ = [
+    "CriticalLocus",
+    "CriticalPoints",
+    "LocusComponent",
+    "check_result",
+    "critical_locus",
+    "critical_points",
+]

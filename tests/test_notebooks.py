@@ -1,0 +1,31 @@
+"""Every notebook runs from top to bottom and prints what it was committed with."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+NOTEBOOKS = sorted((Path(__file__).parent.parent / "notebooks").glob("*.ipynb"))
+
+
+def outputs(notebook: Any) -> list[list[str]]:
+    """Return the printed text of every code cell; pictures are left to the eye."""
+    out = []
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            out.append([o.get("text", "") for o in cell.outputs if o.output_type == "stream"])
+    return out
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
+def test_notebook_runs_and_prints_the_same(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    nbformat = pytest.importorskip("nbformat")
+    nbclient = pytest.importorskip("nbclient")
+    monkeypatch.setenv("PYTHONPATH", str(path.parent.parent))
+    notebook = nbformat.read(path, as_version=4)
+    committed = outputs(notebook)
+    assert any(text for cell in committed for text in cell), "the notebook was not executed"
+    nbclient.NotebookClient(notebook, timeout=120, kernel_name="python3").execute()
+    assert outputs(notebook) == committed
