@@ -8,10 +8,15 @@ by a hash of their names, so that the choice is the same on every machine; `--sl
 from __future__ import annotations
 
 import hashlib
+import io
 import os
+import sys
+from collections.abc import Callable
 
 import pytest
 from hypothesis import settings
+
+from detvar.cli import main
 
 SLOW_SHARE = float(os.environ.get("DETVAR_SLOW_SHARE", "0.1"))
 
@@ -46,3 +51,19 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if left_out:
         config.hook.pytest_deselected(items=list(left_out))
         items[:] = [item for item in items if item not in left_out]
+
+
+@pytest.fixture
+def run(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., tuple[int, str, str]]:
+    """Run a command in this process; the answer is exit code, standard output, standard error."""
+
+    def run_it(*words: str, stdin: str | bytes = "") -> tuple[int, str, str]:
+        data = stdin.encode() if isinstance(stdin, str) else stdin
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(data)))
+        code = main(words)
+        out, err = capsys.readouterr()
+        return code, out, err
+
+    return run_it

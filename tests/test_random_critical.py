@@ -410,6 +410,19 @@ def bases(w):
     return complement(complement(w)), complement(complement(w.transpose()))
 
 
+def test_both_sides_of_the_gradient_count():
+    # W̄ = P U for a projector P has W̄ᵀG = 0, but G W̄ᵀ = 0 only if P commutes with U Uᵀ
+    u = matrix([[2, 1], [1, 1]])
+    w = matrix([[2, 1], [0, 0]])
+    net = LinearNetwork(2, 2, 2)
+    for target, image in ((u, w), (u, w.transpose())):
+        loss = PowerLoss(target, 2)
+        g = loss.gradient(image)
+        assert is_zero(image.transpose() * g) != is_zero(g * image.transpose())
+        with pytest.raises(ShapeError, match="product is not critical"):
+            random_critical_weights(net, loss, image)
+
+
 # --- bad input ----------------------------------------------------------------------------------
 
 LOSS = SquaredLoss([[1, 0], [0, 1]], [[2, 0], [0, 1]])

@@ -7,12 +7,12 @@ smaller and larger values nearby, even where no second derivative shows it.
 
 from __future__ import annotations
 
-from detvar.classify.directions import Direction, still
-from detvar.exact.matrices import Matrix, submatrix
-from detvar.exact.rational import Rational
+from detvar.classify.directions import Direction
+from detvar.exact.matrices import Matrix
 from detvar.losses import Loss
 from detvar.networks.intervals import IntervalBasis
 from detvar.networks.linear import LinearNetwork, Weights
+from detvar.networks.moves import Link, link_direction
 
 
 def escape_direction(network: LinearNetwork, loss: Loss, weights: Weights) -> Direction:
@@ -73,7 +73,7 @@ def escape_direction(network: LinearNetwork, loss: Loss, weights: Weights) -> Di
     for coefficient in (1, 2, 3, 5, -1):
         for alpha, beta in pairs:
             links = _links(basis, chain, reach, top, alpha, beta, coefficient)
-            direction = _direction(network, basis, links)
+            direction = link_direction(network, basis, links)
             if _leaves_critical_set(network, g, weights, direction):
                 return direction
     raise AssertionError("no escape curve found: the point is not critical of low rank")
@@ -93,9 +93,6 @@ def _prolonged_bottom(basis: IntervalBasis, h: int) -> tuple[list[int], int]:
         if not middles:
             return chain, end
         chain.append(max(middles, key=lambda x: bars[x][1]))
-
-
-Link = tuple[int, int, int, int]  # layer l, bar at l−1, bar at l, coefficient
 
 
 def _links(
@@ -120,17 +117,6 @@ def _links(
     if p > reach + 1 and alpha != top:
         links.append((p, top, alpha, 1))
     return links
-
-
-def _direction(network: LinearNetwork, basis: IntervalBasis, links: list[Link]) -> Direction:
-    v = still(network)
-    for layer, x, y, coefficient in links:
-        to = basis.vectors([y], layer)
-        position = basis.position(x, layer - 1)
-        dual = basis.dual(layer - 1)
-        row = submatrix(dual, [position], range(dual.ncols()))
-        v[layer - 1] = v[layer - 1] + to * row * Rational(coefficient)
-    return tuple(v)
 
 
 def _leaves_critical_set(

@@ -13,7 +13,7 @@ from detvar.classify.lower import lower_point
 from detvar.classify.pivots import untightened_pivots
 from detvar.exact.inertia import Inertia, inertia
 from detvar.exact.matrices import Matrix, is_zero, rank, to_text_rows
-from detvar.exact.rational import Rational, to_text
+from detvar.exact.rational import Rational, to_text, versions
 from detvar.losses import Loss, Reduction
 from detvar.networks.linear import LinearNetwork, Weights
 
@@ -77,6 +77,8 @@ class Classification:
 
     def __str__(self) -> str:
         what = self.nature.replace("non_strict", "non-strict").replace("_", " ")
+        if self.is_bad_minimum:
+            what = f"bad {what}, not global"
         label = what if self.kind is None else f"{self.kind}, {what}"
         lines = [
             f"{label}: {self.reason}.",
@@ -100,7 +102,7 @@ class Classification:
                 out["effective"] = self.effective._words()
         out["reason"] = self.reason
         out["certificate"] = self.certificate.to_json()
-        return {"kind_of_result": "classification", **out}
+        return {"kind_of_result": "classification", **out, "versions": versions()}
 
     def _words(self) -> dict[str, Any]:
         out: dict[str, Any] = {

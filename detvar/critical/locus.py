@@ -21,6 +21,7 @@ from detvar.critical.spectrum import (
 )
 from detvar.errors import InputError
 from detvar.exact.inertia import Inertia
+from detvar.exact.rational import versions
 from detvar.exact.text import html_table, text_table
 from detvar.losses import Loss, Reduction
 from detvar.networks.linear import LinearNetwork
@@ -164,6 +165,7 @@ class CriticalLocus:
         out["spectrum"] = None if self.spectrum is None else self.spectrum.to_json()
         out["components"] = [c.to_json() for c in self.components]
         out["inner"] = [c.to_json() for c in self.inner]
+        out["versions"] = versions()
         return out
 
 

@@ -20,6 +20,7 @@ from detvar.critical.spectrum import (
 )
 from detvar.errors import InputError, PositiveDimensionalError
 from detvar.exact.matrices import Matrix
+from detvar.exact.rational import versions
 from detvar.exact.text import html_table, text_table
 from detvar.losses import Loss, Reduction
 from detvar.networks.linear import LinearNetwork
@@ -162,6 +163,7 @@ class CriticalPoints:
             "expected_count": self.expected_count,
             "expected_count_source": self.expected_count_source,
             "is_complete": self.is_complete,
+            "versions": versions(),
         }
 
 

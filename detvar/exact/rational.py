@@ -127,3 +127,23 @@ def to_fraction(x: fmpq) -> Fraction:
     Fraction(3, 2)
     """
     return Fraction(int(x.p), int(x.q))
+
+
+def versions() -> dict[str, str]:
+    """Return the versions a result was computed with: detvar, python-flint, FLINT, Python.
+
+    >>> sorted(versions())
+    ['detvar', 'flint', 'python', 'python-flint']
+    """
+    import platform
+
+    import flint
+
+    from detvar import __version__
+
+    return {
+        "detvar": __version__,
+        "python": platform.python_version(),
+        "python-flint": flint.__version__,
+        "flint": flint.__FLINT_VERSION__,
+    }
