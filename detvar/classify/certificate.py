@@ -70,8 +70,9 @@ class Certificate:
 
         Notes
         -----
-        **Cost**: products over Q[t], and LDLᵀ factorisations of size at most 160; beyond that
-        size a non-strict saddle is checked through the separating threshold instead.
+        **Cost**: products over Q[t] and LDLᵀ factorisations. With more than 160 weights the
+        stated inertia is only counted again, and a non-strict saddle of a Kronecker loss is checked
+        through pivots and the separating threshold instead of its Hessian.
         """
         try:
             lines = verify.verify(self.claim, self.network, self.loss, self.weights, self.evidence)

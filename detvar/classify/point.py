@@ -225,22 +225,17 @@ def _not_critical(common: dict[str, Any], layer: int, partial: Matrix) -> Classi
 def _critical(common: dict[str, Any], reduction: Reduction) -> Classification:
     network, loss, w = common["network"], common["loss"], common["weights"]
     gradient, e = common["gradient"], common["rank"]
+    effective = None
     if reduction.loss is None:
-        decision = Decision(
-            "global_minimum",
-            "the loss is constant",
-            Inertia(0, 0, network.weight_count),
-            {"by": "zero_gradient"},
-        )
-        effective = None
+        nothing = Inertia(0, 0, network.weight_count)
+        by = {"by": "zero_gradient"}
+        decision = Decision("global_minimum", "the loss is constant", nothing, by)
+    elif reduction.changed:
+        effective = classify(reduction.network, reduction.loss, reduction.weights(w))
+        decision = _lifted(effective, reduction)
     else:
-        small = reduction.weights(w)
-        decision = decide(reduction.network, reduction.loss, small)
-        effective = (
-            classify(reduction.network, reduction.loss, small) if reduction.changed else None
-        )
-    missing = network.weight_count - sum(decision.inertia)
-    found = decision.inertia.padded(missing)
+        decision = decide(network, loss, w)
+    found = decision.inertia.padded(network.weight_count - sum(decision.inertia))
     r = network.rank_bound
     zero_gradient = is_zero(gradient)
     pure = zero_gradient if network.is_filling else e == r
@@ -249,19 +244,10 @@ def _critical(common: dict[str, Any], reduction: Reduction) -> Classification:
         p, n, z = found
         fiber = network.weight_count - network.maximal_differential_rank
         on_function_space = Inertia(p, n, z - fiber)
-    evidence = {
-        key: reduction.lift(value) if key in ("down", "up", "curve") else value
-        for key, value in decision.evidence.items()
-        if value is not None
-    }
+    evidence = {k: v for k, v in decision.evidence.items() if v is not None}
     evidence["inertia"] = list(found)
-    bad = None
-    if decision.nature == "local_minimum" and loss.is_convex() and loss.kronecker() is None:
-        m, n_ = loss.shape
-        if max(m, n_) * r <= _LOWER_POINT_UP_TO:
-            lower = lower_point(loss, network.end_to_end(w), r)
-            if lower is not None:
-                evidence["lower_point"], bad = lower, True
+    if decision.nature == "local_minimum" and "lower_point" not in evidence:
+        evidence |= _lower(network, loss, w)
     return Classification(
         **common,
         is_critical=True,
@@ -272,8 +258,30 @@ def _critical(common: dict[str, Any], reduction: Reduction) -> Classification:
         untightened_pivots=untightened_pivots(network, gradient, w),
         reason=decision.reason,
         certificate=Certificate(decision.nature, network, loss, w, evidence),
-        is_bad_minimum=bad,
+        is_bad_minimum=True if "lower_point" in evidence else None,
         has_singular_zero_gradient=zero_gradient and not pure,
         reduced=decision.reduced,
         effective=effective,
     )
+
+
+def _lifted(effective: Classification, reduction: Reduction) -> Decision:
+    """Return what was decided on the effective problem, with its evidence in the given weights."""
+    evidence = dict(effective.certificate.evidence)
+    for key in ("down", "up", "curve"):
+        if key in evidence:
+            evidence[key] = reduction.lift(evidence[key])
+    if "lower_point" in evidence:
+        evidence["lower_point"] = reduction.lift((evidence["lower_point"],))[0]
+    found = effective.hessian_inertia
+    assert found is not None  # critical points always carry one
+    return Decision(effective.nature, effective.reason, found, evidence, effective.reduced)
+
+
+def _lower(network: LinearNetwork, loss: Loss, weights: Weights) -> dict[str, Matrix]:
+    """Return a lower matrix of the function space as evidence, if one is looked for and found."""
+    size = max(loss.shape) * network.rank_bound
+    if size > _LOWER_POINT_UP_TO or not loss.is_convex():
+        return {}
+    found = lower_point(loss, network.end_to_end(weights), network.rank_bound)
+    return {} if found is None else {"lower_point": found}

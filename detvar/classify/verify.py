@@ -26,6 +26,7 @@ from detvar.classify.along import (
     gradient_along,
     loss_along,
 )
+from detvar.classify.decision import decide
 from detvar.classify.degenerate import chart_at, chart_hessian, reduce_degenerate
 from detvar.classify.directions import still
 from detvar.classify.hessian import full_hessian
@@ -67,8 +68,8 @@ def verify(
         "non_strict_saddle": _non_strict_saddle,
         "local_minimum": _local_extremum,
         "local_maximum": _local_extremum,
-        "degenerate": _nothing_more,
-        "undecided": _nothing_more,
+        "degenerate": _degenerate,
+        "undecided": _undecided,
     }
     if claim not in steps:
         raise Refused(f'"{claim}" is not a claim this program knows')
@@ -118,11 +119,22 @@ def _inertia(
     if sum(stated) != network.weight_count:
         raise Refused("the stated inertia does not add up to the number of weights")
     if network.weight_count > _FACTORED_UP_TO:
-        return [f"inertia not recomputed: {network.weight_count} weights are too many"]
+        return [_counted_inertia(network, loss, weights, stated)]
     found = _factor(full_hessian(network, loss, weights))
     if found != stated:
         raise Refused(f"the inertia is {tuple(found)}, not {tuple(stated)}")
     return [f"the {network.weight_count}×{network.weight_count} Hessian has inertia {tuple(found)}"]
+
+
+def _counted_inertia(network: LinearNetwork, loss: Loss, weights: Weights, stated: Inertia) -> str:
+    """Compare with the inertia by which the label was found; no second route at this size."""
+    effective = loss.reduce(network)
+    found = Inertia(0, 0, 0)
+    if effective.loss is not None:
+        found = decide(effective.network, effective.loss, effective.weights(weights)).inertia
+    if found.padded(network.weight_count - sum(found)) != stated:
+        raise Refused(f"the inertia is not {tuple(stated)}")
+    return f"inertia {tuple(stated)} counted again, not factored: {network.weight_count} weights"
 
 
 def _factor(a: Matrix) -> Inertia:
@@ -247,14 +259,12 @@ def _semidefinite(
     network: LinearNetwork, loss: Loss, weights: Weights, evidence: dict[str, Any]
 ) -> list[str]:
     """Check that the Hessian of L is positive semidefinite, by the route the size allows."""
-    if network.weight_count <= _FACTORED_UP_TO:
+    effective = loss.reduce(network)
+    form = effective.loss.kronecker() if effective.loss is not None else None
+    if form is None or network.weight_count <= _FACTORED_UP_TO:
         if _factor(full_hessian(network, loss, weights)).negative:
             raise Refused("the Hessian has a negative eigenvalue")
         return ["the Hessian is positive semidefinite (LDLᵀ multiplied out)"]
-    effective = loss.reduce(network)
-    form = effective.loss.kronecker() if effective.loss is not None else None
-    if form is None:
-        raise Refused(f"{network.weight_count} weights are too many to factor the Hessian")
     small = effective.weights(weights)
     w = effective.network.end_to_end(small)
     if untightened_pivots(effective.network, effective.loss.gradient(w), small):
@@ -362,9 +372,32 @@ def _reduced(
     )
 
 
-def _nothing_more(
+def _degenerate(
     network: LinearNetwork, loss: Loss, weights: Weights, evidence: dict[str, Any]
 ) -> list[str]:
+    """Check that second derivatives do not decide, and that the first term beyond does not."""
+    effective = loss.reduce(network)
+    if effective.loss is None or effective.loss.kronecker() is not None:
+        raise Refused("points of this loss are always decided")
+    w = effective.network.end_to_end(effective.weights(weights))
+    _require_maximal_rank(effective.network, w)
+    found = _factor(chart_hessian(effective.loss, w, chart_at(w)))
+    if found.negative or not found.zero:
+        raise Refused("second derivatives on the function space decide")
+    if reduce_degenerate(effective.loss, w).nature is not None:
+        raise Refused("the reduced function decides")
+    return [f"the Hessian on the function space is semidefinite with nullity {found.zero}"]
+
+
+def _undecided(
+    network: LinearNetwork, loss: Loss, weights: Weights, evidence: dict[str, Any]
+) -> list[str]:
+    """Check that the decision table has no answer; nothing beyond criticality is claimed."""
+    effective = loss.reduce(network)
+    if effective.loss is None:
+        raise Refused("the loss is constant, and every point a minimum")
+    if decide(effective.network, effective.loss, effective.weights(weights)).nature != "undecided":
+        raise Refused("the decision table has an answer for this point")
     return ["nothing beyond criticality is claimed"]
 
 

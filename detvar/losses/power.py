@@ -17,7 +17,7 @@ from detvar.exact.matrices import (
     unvec,
 )
 from detvar.exact.rational import Rational
-from detvar.losses.protocol import Kronecker, Loss
+from detvar.losses.protocol import Kronecker, Loss, point
 from detvar.losses.reduction import Reduction, reduction, require_network
 
 
@@ -53,7 +53,8 @@ class PowerLoss:
         if not isinstance(exponent, int) or isinstance(exponent, bool):
             raise InputError("exponent must be an even integer, such as 4")
         if exponent % 2 or not 2 <= exponent <= 100:
-            raise InputError(f"exponent is {exponent}: give an even integer from 2 to 100")
+            shown = f"{exponent}" if abs(exponent) < 10**9 else "too large"
+            raise InputError(f"exponent is {shown}: give an even integer from 2 to 100")
         object.__setattr__(self, "target", matrix(target, "target"))
         object.__setattr__(self, "exponent", exponent)
 
@@ -69,15 +70,18 @@ class PowerLoss:
 
     def value(self, w: Matrix) -> Rational:
         """Return Σ (w − u)^p."""
+        w = point(w, self.shape)
         return sum((x**self.exponent for x in (w - self.target).entries()), Rational(0))
 
     def gradient(self, w: Matrix) -> Matrix:
         """Return the matrix with entries p (w − u)^(p−1)."""
+        w = point(w, self.shape)
         p = self.exponent
         return unvec([p * x ** (p - 1) for x in (w - self.target).entries()], *self.shape)
 
     def hessian(self, w: Matrix) -> Matrix:
         """Return the diagonal matrix with entries p (p−1) (w − u)^(p−2)."""
+        w = point(w, self.shape)
         p = self.exponent
         return diagonal([p * (p - 1) * x ** (p - 2) for x in (w - self.target).entries()])
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from detvar.exact.matrices import Matrix
+from detvar.exact.matrices import Matrix, matrix, require_shape
 from detvar.exact.rational import Rational
 
 
@@ -70,3 +70,10 @@ class Loss(Protocol):
 
     def to_json(self) -> dict[str, Any]:
         """Return the JSON form, as in a problem file."""
+
+
+def point(w: Any, shape: tuple[int, int], name: str = "W") -> Matrix:
+    """Return w as an exact matrix of the shape a loss is defined on, or raise by name."""
+    out = matrix(w, name)
+    require_shape(out, *shape, name)
+    return out

@@ -25,7 +25,7 @@ from detvar.exact.matrices import (
     zeros,
 )
 from detvar.exact.rational import Rational
-from detvar.losses.protocol import Kronecker, Loss
+from detvar.losses.protocol import Kronecker, Loss, point
 from detvar.losses.reduction import (
     Reduction,
     invisible_columns,
@@ -88,10 +88,12 @@ class QuadraticLoss:
 
     def value(self, w: Matrix) -> Rational:
         """Return ½ vec(W−U)ᵀ Q vec(W−U)."""
+        w = point(w, self.shape)
         return inner(self.gradient(w), w - self.target) / 2
 
     def gradient(self, w: Matrix) -> Matrix:
         """Return the matrix with vec Q vec(W−U)."""
+        w = point(w, self.shape)
         return unvec(self.form * vec(w - self.target), *self.shape)
 
     def hessian(self, w: Matrix) -> Matrix:

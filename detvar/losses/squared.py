@@ -21,7 +21,7 @@ from detvar.exact.matrices import (
     zeros,
 )
 from detvar.exact.rational import Rational
-from detvar.losses.protocol import Kronecker, Loss
+from detvar.losses.protocol import Kronecker, Loss, point
 from detvar.losses.reduction import (
     Reduction,
     reduction,
@@ -84,11 +84,13 @@ class SquaredLoss:
 
     def value(self, w: Matrix) -> Rational:
         """Return ½‖WX − Y‖²."""
+        w = point(w, self.shape)
         r = w * self.X - self.Y
         return inner(r, r) / 2
 
     def gradient(self, w: Matrix) -> Matrix:
         """Return (WX − Y)Xᵀ."""
+        w = point(w, self.shape)
         return (w * self.X - self.Y) * self.X.transpose()
 
     def hessian(self, w: Matrix) -> Matrix:

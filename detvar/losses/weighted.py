@@ -23,7 +23,7 @@ from detvar.exact.matrices import (
     zeros,
 )
 from detvar.exact.rational import Rational
-from detvar.losses.protocol import Kronecker, Loss
+from detvar.losses.protocol import Kronecker, Loss, point
 from detvar.losses.reduction import (
     Reduction,
     reduction,
@@ -79,10 +79,12 @@ class WeightedSquaredLoss:
 
     def value(self, w: Matrix) -> Rational:
         """Return ½ Σ λ (w − u)²."""
+        w = point(w, self.shape)
         return inner(self.gradient(w), w - self.target) / 2
 
     def gradient(self, w: Matrix) -> Matrix:
         """Return the matrix with entries λ (w − u)."""
+        w = point(w, self.shape)
         d = (w - self.target).entries()
         return unvec([a * b for a, b in zip(self.weights.entries(), d, strict=True)], *self.shape)
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from operator import index
 from typing import TYPE_CHECKING, Any
 
 from detvar.errors import InputError, ShapeError
@@ -19,6 +20,8 @@ from detvar.exact.matrices import (
     matrix,
     rank,
     require_exact,
+    shape,
+    to_sympy,
 )
 from detvar.networks import intervals as _intervals
 
@@ -64,9 +67,11 @@ class LinearNetwork:
                 "a network needs at least two widths: give input and output, as in 3-2"
             )
         for i, d in enumerate(widths):
-            if not isinstance(d, int) or isinstance(d, bool) or d < 1:
-                raise ShapeError(f"width {i} is {d!r}: give positive integers, as in 3-2-3")
-        object.__setattr__(self, "widths", tuple(widths))
+            if not hasattr(d, "__index__") or isinstance(d, bool) or d < 1:
+                # Python prints no integer of more than 4300 digits
+                shown = "negative" if isinstance(d, int) and d < -(10**40) else repr(d)
+                raise ShapeError(f"width {i} is {shown}: give positive integers, as in 3-2-3")
+        object.__setattr__(self, "widths", tuple(map(index, widths)))
 
     @classmethod
     def parse(cls, text: str) -> LinearNetwork:
@@ -137,6 +142,22 @@ class LinearNetwork:
         NotExactError
             If an entry is not an exact number.
         """
+        self._require_depth(weights)
+        out = []
+        for i, w in enumerate(weights):
+            require_exact(w, f"weights[{i}]")
+            out.append(matrix(w, f"weights[{i}]"))
+            self._require_layer(i, *shape(out[-1]))
+        return tuple(out)
+
+    def _require_layer(self, i: int, m: int, n: int) -> None:
+        rows, cols = self.widths[i + 1], self.widths[i]
+        if (m, n) != (rows, cols):
+            raise ShapeError(
+                f"weights[{i}] (layer {i + 1} of {self}) is {m}×{n}: give a {rows}×{cols} matrix"
+            )
+
+    def _require_depth(self, weights: Any) -> None:
         if isinstance(weights, (str, bytes, dict)) or not hasattr(weights, "__len__"):
             raise ShapeError(f"weights must be a list of {self.depth} matrices, W_1 first")
         if len(weights) != self.depth:
@@ -144,18 +165,6 @@ class LinearNetwork:
                 f"weights has {len(weights)} matrices, but {self} has {self.depth} layers: "
                 f"give W_1, …, W_{self.depth}"
             )
-        out = []
-        for i, w in enumerate(weights):
-            require_exact(w, f"weights[{i}]")
-            a = matrix(w, f"weights[{i}]")
-            rows, cols = self.widths[i + 1], self.widths[i]
-            if (a.nrows(), a.ncols()) != (rows, cols):
-                raise ShapeError(
-                    f"weights[{i}] (layer {i + 1} of {self}) is {a.nrows()}×{a.ncols()}: "
-                    f"give a {rows}×{cols} matrix"
-                )
-            out.append(a)
-        return tuple(out)
 
     def symbolic_weights(self, letter: str = "w") -> tuple[Any, ...]:
         """Return SymPy matrices of symbols w{layer}_{row}_{column}, all counted from 1."""
@@ -188,12 +197,19 @@ class LinearNetwork:
         [3, 6]
         [4, 8]
         """
+        self._require_depth(weights)
         if any(getattr(w, "free_symbols", None) for w in weights):
-            product = weights[0]
-            for w in weights[1:]:
-                product = w * product
-            return product
+            return self._symbolic_product(weights)
         return self.partial_product(self.check_weights(weights), 0, self.depth)
+
+    def _symbolic_product(self, weights: Any) -> Any:
+        product: Any = None
+        for i, w in enumerate(weights):
+            symbolic = getattr(w, "free_symbols", None)
+            factor = w if symbolic else to_sympy(matrix(w, f"weights[{i}]"))
+            self._require_layer(i, *factor.shape)
+            product = factor if product is None else factor * product
+        return product
 
     def partial_product(self, weights: Weights, p: int, q: int) -> Matrix:
         """Return W_q ⋯ W_{p+1}, the map from layer p to layer q (the identity for p = q)."""

@@ -41,8 +41,8 @@ def random_weights(
 
     Parameters
     ----------
-    rank : rank of the end-to-end matrix, at most r (default: r); the stratum is then the open
-        one, of maximal partial ranks min(d_p, …, d_q) capped by the rank for the whole product
+    rank : rank of the end-to-end matrix, at most r (default: r); if it is less than r, W_1 has
+        this rank, and all other partial products have the largest rank that leaves
     seed : of a local `random.Random`
     rank_array : choose this stratum instead, as returned by `LinearNetwork.rank_array`
 
@@ -64,7 +64,7 @@ def random_weights(
         e = r if rank is None else rank
         if not isinstance(e, int) or not 0 <= e <= r:
             raise ShapeError(f"rank is {e}: give an integer from 0 to {r} for {network}")
-        return _random_of_rank(network, e, rng)
+        rank_array = open_rank_array(network.widths, e)
     bars = multiplicities(rank_array)
     e = bars.pop((0, h), 0)
     strings = Strings(h, e, tuple(sorted(bars.items())), ())
@@ -80,20 +80,19 @@ def random_weights(
     )
 
 
-def _random_of_rank(network: LinearNetwork, e: int, rng: Random) -> Weights:
-    """Return generic weights, one layer of which is cut down to reach rank e exactly."""
-    widths = network.widths
-    while True:
-        weights = [
-            Matrix(b, a, [rng.randint(-3, 3) for _ in range(a * b)])
-            for a, b in zip(widths, widths[1:], strict=False)
-        ]
-        if e < network.rank_bound:
-            b, a = widths[1], widths[0]
-            weights[0] = random_matrix_of_rank(b, a, e, rng)
-        out = tuple(weights)
-        if rank(network.end_to_end(out)) == e:
-            return out
+def open_rank_array(widths: tuple[int, ...], e: int) -> tuple[tuple[int, ...], ...]:
+    """Return the rank array of generic weights, the first layer cut down to rank e if e < r.
+
+    >>> open_rank_array((3, 2, 3), 1)
+    ((3, 1, 1), (2, 2), (3,))
+    """
+    h = len(widths) - 1
+    rows = []
+    for p in range(h + 1):
+        caps = [min(widths[p : q + 1]) for q in range(p, h + 1)]
+        cut = p == 0 and e < min(widths)
+        rows.append(tuple([caps[0], *(min(c, e) for c in caps[1:])] if cut else caps))
+    return tuple(rows)
 
 
 def random_matrix_of_rank(m: int, n: int, e: int, rng: Random) -> Matrix:
