@@ -53,7 +53,7 @@ class PowerLoss:
         if not isinstance(exponent, int) or isinstance(exponent, bool):
             raise InputError("exponent must be an even integer, such as 4")
         if exponent % 2 or not 2 <= exponent <= 100:
-            shown = f"{exponent}" if abs(exponent) < 10**9 else "too large"
+            shown = f"{exponent}" if abs(exponent) < 10**18 else "too large"
             raise InputError(f"exponent is {shown}: give an even integer from 2 to 100")
         object.__setattr__(self, "target", matrix(target, "target"))
         object.__setattr__(self, "exponent", exponent)

@@ -143,8 +143,6 @@ class QuadraticLoss:
         left = submatrix(q, range(j, m * n, n), range(column, m * n, n)) * (1 / q[a, b])
         if kron(left, right) != q:
             return None
-        if left[i, i] < 0:  # the chosen block is negative semidefinite
-            left, right = -left, -right
         if not (is_symmetric(left) and is_symmetric(right)):
             return None
         if not (is_positive_semidefinite(left) and is_positive_semidefinite(right)):
