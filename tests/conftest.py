@@ -18,6 +18,7 @@ from hypothesis import settings
 
 from detvar.cli import main
 
+Run = Callable[..., tuple[int, str, str]]
 SLOW_SHARE = float(os.environ.get("DETVAR_SLOW_SHARE", "0.1"))
 
 # The same examples on every run: a failure seen once is seen again.

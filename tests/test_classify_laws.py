@@ -648,10 +648,10 @@ def with_data_scaled(point, c):
     return Point(point.network, new, (*point.weights[:-1], point.weights[-1] * c))
 
 
-@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("seed", range(10))
 def test_labels_do_not_depend_on_the_basis(seed: int) -> None:
     rng = Random(f"basis {seed}")
-    for _ in range(20):
+    for _ in range(18):
         point = any_point(rng)
         c = classify(point.network, point.loss, point.weights)
         hidden = point.network.widths[1:-1]
@@ -673,6 +673,50 @@ def test_labels_do_not_depend_on_the_basis(seed: int) -> None:
         h = point.network.depth
         mirrored = {(h + 1 - j, h + 1 - i) for i, j in c.untightened_pivots}
         assert set(new.untightened_pivots) == mirrored
+
+
+def with_unseen_directions(point, rng):
+    """ℓ(CWB) for a general quadratic loss ℓ: weights over a given critical point, others added."""
+    (m, n), weights = point.loss.shape, list(point.weights)
+    rows, cols = m + rng.randint(0, 2), n + rng.randint(0, 2)
+    left = columns(random_invertible(rows, rng, 1), range(m)).transpose()
+    right = columns(random_invertible(cols, rng, 1), range(n))
+    up, down = left_inverse(left.transpose()).transpose(), left_inverse(right)
+    dead_rows, dead_columns = complement(left.transpose()), complement(right).transpose()
+    see = kron(left, right.transpose())
+    target = up * point.loss.target * down
+    target += dead_rows * random_matrix(dead_rows.ncols(), cols, rng)
+    weights[0] = weights[0] * down
+    weights[-1] = up * weights[-1]
+    weights[-1] += dead_rows * random_matrix(dead_rows.ncols(), weights[-1].ncols(), rng, 1)
+    weights[0] += random_matrix(weights[0].nrows(), dead_columns.nrows(), rng, 1) * dead_columns
+    network = LinearNetwork(cols, *point.network.widths[1:-1], rows)
+    form = see.transpose() * point.loss.form * see
+    return Point(network, QuadraticLoss(target, form), tuple(weights))
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_directions_the_loss_cannot_see(seed: int) -> None:
+    """They change the ranks and the widths, not the nature; the Hessian gains zeros only."""
+    rng = Random(f"unseen {seed}")
+    for _ in range(40):
+        kind = rng.choice(("definite", "semidefinite", "indefinite", "negative"))
+        point = quadratic_point(random_widths(rng, 3, (1, 2, 2, 3)), rng, kind)
+        wide = with_unseen_directions(point, rng)
+        c = classify(point.network, point.loss, point.weights)
+        new = classify(wide.network, wide.loss, wide.weights)
+        assert new.is_critical
+        assert new.nature == c.nature
+        assert new.value == c.value
+        hessian = inertia(full_hessian(wide.network, wide.loss, wide.weights))
+        assert new.hessian_inertia == hessian == hessian_inertia(*parts(wide))
+        missing = wide.network.weight_count - point.network.weight_count
+        assert hessian == c.hessian_inertia.padded(missing)
+        assert new.certificate.check().ok
+
+
+def parts(point):
+    return point.network, point.loss, point.weights
 
 
 def test_transposed_squared_loss_with_orthonormal_inputs() -> None:

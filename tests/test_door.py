@@ -392,6 +392,43 @@ def test_fuzz_any_bytes(tmp_path_factory: pytest.TempPathFactory, data: bytes) -
         assert problem.network.depth >= 1
 
 
+@pytest.fixture(scope="module")
+def saved_results() -> list[Any]:
+    import detvar
+
+    loss = {"type": "squared", "X": [[1, 0], [0, 1]], "Y": [[2, 0], [0, 1]]}
+    points = [
+        {**WEIGHTED, "weights": [[[0, "1/2"]], [[0], [1]]]},
+        {"network": [2, 2, 2, 2], "loss": loss, "weights": [[[0, 0], [0, 0]]] * 3},
+    ]
+    results = []
+    for point in map(problem_from_json, points):
+        results.append(detvar.classify(point.network, point.loss, point.weights).to_json())
+        if point.loss.kronecker() is not None:
+            results.append(detvar.critical_locus(point.network, point.loss).to_json())
+    return [json.loads(json.dumps(result)) for result in results]
+
+
+@settings(FUZZ, max_examples=400)
+@given(st.data())
+def test_fuzz_saved_results(saved_results: list[Any], data: st.DataObject) -> None:
+    from detvar.critical import check_result
+
+    result = copy.deepcopy(data.draw(st.sampled_from(saved_results)))
+    path = data.draw(st.sampled_from(places(result)[1:]))
+    parent = result
+    for step in path[:-1]:
+        parent = parent[step]
+    # no number of ten thousand digits: it is exact data, and takes its time
+    parent[path[-1]] = data.draw(SMALL.filter(lambda x: x not in ("1e9999", -(10**3000))) | JSON)
+    try:
+        report = check_result(result)
+    except DetvarError as e:
+        assert str(e)
+    else:
+        assert report.lines
+
+
 def test_the_fuzz_finds_both_answers() -> None:
     assert all(survives(json.dumps(problem)) for problem in PROBLEMS)
     assert not survives('{"network": [2, 1, 2]}')

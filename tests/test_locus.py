@@ -305,6 +305,25 @@ def test_corrupted_results_are_refused(saved: dict[str, Any], path: tuple[Any, .
     assert not check_result(bad).ok
 
 
+def test_results_load_back_and_are_never_wrong(saved: dict[str, Any]) -> None:
+    from detvar.classify import Classification
+    from detvar.critical import CriticalLocus
+    from detvar.errors import NotCertifiedError
+
+    locus = CriticalLocus.from_json(saved)
+    assert json.loads(json.dumps(locus.to_json())) == saved
+    point = classify(LinearNetwork(1, 1, 1), SquaredLoss([[1]], [[1]]), [[[0]], [[0]]])
+    again = Classification.from_json(json.loads(json.dumps(point.to_json())))
+    assert again.to_json() == point.to_json()
+    with pytest.raises(NotCertifiedError, match="rank"):
+        Classification.from_json({**point.to_json(), "rank": 1})
+    with pytest.raises(NotCertifiedError, match="inner"):
+        CriticalLocus.from_json({**saved, "inner": []})
+    for cls in (Classification, CriticalLocus):
+        with pytest.raises(InputError):
+            cls.from_json({"network": [1, 1]})
+
+
 def test_a_dropped_component_is_noticed(saved: dict[str, Any]) -> None:
     bad = copy.deepcopy(saved)
     del bad["components"][-1]

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from detvar.classify import verify
-from detvar.errors import DetvarError, InputError
+from detvar.errors import DetvarError, InputError, NotCertifiedError
 from detvar.exact.matrices import Matrix, matrix, to_text_rows
 from detvar.exact.rational import Rational, rational, to_text
 from detvar.losses import Loss, loss_from_json
@@ -147,3 +147,13 @@ def _is_counts(value: Any, length: int) -> bool:
         and len(value) == length
         and all(isinstance(x, int) and not isinstance(x, bool) and x >= 0 for x in value)
     )
+
+
+def require_same(saved: dict[str, Any], again: dict[str, Any]) -> None:
+    """Raise `NotCertifiedError` unless a saved answer is the one computed again, word by word.
+
+    Versions may differ; everything else is exact, and the same for everybody.
+    """
+    for field in sorted((set(saved) | set(again)) - {"versions"}):
+        if saved.get(field) != again.get(field):
+            raise NotCertifiedError(f'the field "{field}" is not what the problem gives')

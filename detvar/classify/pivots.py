@@ -51,7 +51,7 @@ def achour_untightened_pivots(
 
     Notes
     -----
-    **Validity**: at a critical θ this agrees with `untightened_pivots`: there
+    **Validity**: at a critical θ, for XXᵀ invertible, this agrees with `untightened_pivots`: there
     W_{<j} Σ_XY W_{>i} = W_{<j} XXᵀ W̄ᵀ W_{>i} − (W_{>i}ᵀ G W_{<j}ᵀ)ᵀ.
 
     References

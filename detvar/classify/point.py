@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from detvar.classify.certificate import Certificate
+from detvar.classify.certificate import Certificate, require_same
 from detvar.classify.decision import Decision, decide
 from detvar.classify.degenerate import ReducedFunction
 from detvar.classify.hessian import full_hessian
 from detvar.classify.lower import lower_point
 from detvar.classify.pivots import untightened_pivots
+from detvar.errors import InputError
 from detvar.exact.inertia import Inertia, inertia
 from detvar.exact.matrices import Matrix, is_zero, rank, to_text_rows
 from detvar.exact.rational import Rational, to_text, versions
@@ -103,6 +104,26 @@ class Classification:
         out["reason"] = self.reason
         out["certificate"] = self.certificate.to_json()
         return {"kind_of_result": "classification", **out, "versions": versions()}
+
+    @classmethod
+    def from_json(cls, obj: Any) -> Classification:
+        """Return the classification that `to_json` wrote, computed again from its problem.
+
+        Raises
+        ------
+        InputError
+            If the object is no saved classification.
+        NotCertifiedError
+            If a field is not what the problem gives; so a loaded result is always right.
+        """
+        if not isinstance(obj, dict) or "certificate" not in obj:
+            raise InputError(
+                "this is no saved classification: save one with  detvar classify --json"
+            )
+        saved = Certificate.from_json(obj["certificate"])
+        out = classify(saved.network, saved.loss, saved.weights)
+        require_same(obj, out.to_json())
+        return out
 
     def _words(self) -> dict[str, Any]:
         out: dict[str, Any] = {

@@ -381,6 +381,8 @@ def _degenerate(
         raise Refused("points of this loss are always decided")
     w = effective.network.end_to_end(effective.weights(weights))
     _require_maximal_rank(effective.network, w)
+    if effective.loss.is_convex() and is_zero(effective.loss.gradient(w)):
+        raise Refused("the gradient of the convex loss vanishes: a global minimum")
     found = _factor(chart_hessian(effective.loss, w, chart_at(w)))
     if found.negative or not found.zero:
         raise Refused("second derivatives on the function space decide")

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from detvar.classify.certificate import CheckReport
+from detvar.classify.certificate import CheckReport, require_same
 from detvar.classify.kronecker import inertia_from_strings, is_tightened
 from detvar.critical.spectrum import (
     SpectralComponent,
@@ -19,11 +19,11 @@ from detvar.critical.spectrum import (
     spectral_components,
     spectrum,
 )
-from detvar.errors import InputError
+from detvar.errors import DetvarError, InputError
 from detvar.exact.inertia import Inertia
 from detvar.exact.rational import versions
 from detvar.exact.text import html_table, text_table
-from detvar.losses import Loss, Reduction
+from detvar.losses import Loss, Reduction, loss_from_json
 from detvar.networks.linear import LinearNetwork
 from detvar.networks.strata import BUDGET
 from detvar.networks.strings import Strings, components, critical_strata
@@ -99,7 +99,10 @@ class CriticalLocus:
         """Check the spectrum and every family by exact witnesses; see `detvar.critical.witness`."""
         from detvar.critical.witness import check_locus
 
-        lines = check_locus(self)
+        try:
+            lines = check_locus(self)
+        except DetvarError as error:
+            lines = [f"refused: {error}"]
         return CheckReport(not lines[-1].startswith("refused"), tuple(lines))
 
     def rows(self) -> list[tuple[Any, ...]]:
@@ -150,6 +153,30 @@ class CriticalLocus:
     def minimal_value(self) -> Any:
         """The global minimum of L, exact."""
         return min(c.choice.value for c in self.components if c.nature == "global_minimum")
+
+    @classmethod
+    def from_json(cls, obj: Any) -> CriticalLocus:
+        """Return the locus that `to_json` wrote, computed again from its problem.
+
+        Raises
+        ------
+        InputError
+            If the object is no saved locus.
+        NotCertifiedError
+            If a field is not what the problem gives; so a loaded result is always right.
+        """
+        if not isinstance(obj, dict) or not {"network", "loss"} <= set(obj):
+            raise InputError("this is no saved locus: save one with  detvar solve --output FILE")
+        widths, ranks = obj["network"], obj.get("ranks")
+        if not isinstance(widths, list):
+            raise InputError("network must be a list of widths, such as [3, 2, 3]")
+        if ranks is not None and not (
+            isinstance(ranks, list) and all(type(r) is int for r in ranks)
+        ):
+            raise InputError("ranks must be a list of integers")
+        out = critical_locus(LinearNetwork(*widths), loss_from_json(obj["loss"]), ranks)
+        require_same(obj, out.to_json())
+        return out
 
     def to_json(self) -> dict[str, Any]:
         """Return the JSON form, problem included, so that it can be checked again."""

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
-from detvar.classify import Certificate, CheckReport, classify
-from detvar.critical.locus import critical_locus
-from detvar.critical.witness import check_locus
-from detvar.errors import DetvarError, InputError
-from detvar.losses import loss_from_json
-from detvar.networks.linear import LinearNetwork
+from detvar.classify import Certificate, CheckReport, Classification
+from detvar.critical.locus import CriticalLocus
+from detvar.errors import InputError, NotCertifiedError
 
 
 def check_result(obj: Any) -> CheckReport:
@@ -45,44 +43,25 @@ def check_result(obj: Any) -> CheckReport:
 
 
 def _check_classification(obj: dict[str, Any]) -> CheckReport:
-    if "certificate" not in obj:
-        raise InputError("the classification has no certificate: save it with --json")
-    certificate = Certificate.from_json(obj["certificate"])
+    certificate = Certificate.from_json(obj.get("certificate"))
     if certificate.claim != obj.get("nature"):
         return CheckReport(False, ("refused: the certificate is for another nature",))
     report = certificate.check()
-    if not report.ok:
-        return report
-    again = classify(certificate.network, certificate.loss, certificate.weights).to_json()
-    return _compared(obj, again, report.lines)
+    return _compared(obj, Classification.from_json, report) if report.ok else report
 
 
 def _check_locus(obj: dict[str, Any]) -> CheckReport:
-    for field in ("network", "loss"):
-        if field not in obj:
-            raise InputError(f'the saved locus has no field "{field}": save it again')
-    if not isinstance(obj["network"], list):
-        raise InputError("network must be a list of widths, such as [3, 2, 3]")
-    network = LinearNetwork(*obj["network"])
-    ranks = obj.get("ranks")
-    if ranks is not None and not (isinstance(ranks, list) and all(type(r) is int for r in ranks)):
-        raise InputError("ranks must be a list of integers")
-    locus = critical_locus(network, loss_from_json(obj["loss"]), ranks)
-    report = _compared(obj, locus.to_json(), ())
-    if not report.ok:
-        return report
+    return _compared(obj, lambda saved: CriticalLocus.from_json(saved).check())
+
+
+def _compared(
+    obj: dict[str, Any], load: Callable[[Any], Any], report: CheckReport | None = None
+) -> CheckReport:
+    """Load a saved answer, which compares it with a fresh one, and add that to the report."""
     try:
-        lines = check_locus(locus)
-    except DetvarError as error:
-        lines = [f"refused: {error}"]
-    return CheckReport(not lines[-1].startswith("refused"), (*lines, *report.lines))
-
-
-def _compared(saved: dict[str, Any], again: dict[str, Any], lines: tuple[str, ...]) -> CheckReport:
-    """Compare a saved answer with the one computed again, field by field."""
-    for field in sorted((set(saved) | set(again)) - {"versions"}):
-        if saved.get(field) != again.get(field):
-            return CheckReport(
-                False, (*lines, f'refused: the field "{field}" is not what the problem gives')
-            )
-    return CheckReport(True, (*lines, "every field agrees with a fresh computation"))
+        loaded = load(obj)
+    except NotCertifiedError as error:
+        return CheckReport(False, (f"refused: {error}",))
+    out = loaded if report is None else report
+    lines = (*out.lines, "every field agrees with a fresh computation")
+    return CheckReport(out.ok, lines if out.ok else out.lines)
