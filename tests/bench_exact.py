@@ -1,4 +1,4 @@
-"""Timings of `classify` and of its certificates: ``pytest tests/bench_exact.py``.
+"""Timings of the exact core: ``pytest tests/bench_exact.py``.
 
 Data are integers of at most three digits with known critical points: U and V are products of
 reflections on blocks of four coordinates, scaled to integers, and X is a product of two bidiagonal
@@ -8,11 +8,14 @@ matrices of determinant ±1.  The bars are those of a laptop: 3–2–3 below 10
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from random import Random
 
 import pytest
 
 from detvar.classify import classify
+from detvar.critical import critical_locus
 from detvar.exact.matrices import (
     Matrix,
     columns,
@@ -27,6 +30,7 @@ from detvar.exact.matrices import (
 from detvar.exact.rational import Rational
 from detvar.losses import PowerLoss, SquaredLoss, WeightedSquaredLoss
 from detvar.networks.linear import LinearNetwork
+from detvar.varieties import DeterminantalVariety, polar
 
 BARS = {(3, 2): 0.01, (20, 10): 1.0, (60, 30): 20.0}
 KINDS = {"pure": (1, True), "pure saddle": (1, False), "spurious": (2, True)}
@@ -140,9 +144,9 @@ def test_check(benchmark, size, kind):
     assert_fast(benchmark, BARS[size])
 
 
-@pytest.mark.parametrize("d", [6, 8, 10])
+@pytest.mark.parametrize("d", [5, 6, 7])
 def test_full_hessian_where_nothing_is_critical(benchmark, d):
-    """Up to 200 weights the inertia of a Hessian without structure is found as well."""
+    """Up to 100 weights the inertia of a Hessian without structure is found as well."""
     rng = Random(d)
 
     def three_digits():
@@ -178,3 +182,36 @@ def test_degenerate_point(benchmark, exponent):
     weights = (Matrix(1, 2, [b, -b]), Matrix(2, 1, [1, -1]))
     problem = (LinearNetwork(2, 1, 2), PowerLoss(target, exponent), weights)
     assert benchmark.pedantic(classify, problem, **ROUNDS).nature == "non_strict_saddle"
+
+
+def test_solve_linnerud_as_a_process(benchmark):
+    """`detvar solve --example linnerud`, interpreter start and self-check included."""
+    command = [sys.executable, "-m", "detvar", "solve", "--example", "linnerud"]
+    done = benchmark.pedantic(
+        subprocess.run, (command,), {"capture_output": True, "check": True}, **ROUNDS
+    )
+    assert b"global minimum" in done.stdout
+    assert_fast(benchmark, 1.5)
+
+
+def test_critical_locus(benchmark):
+    sigma, widths = [3, 2, 1], (3, 3, 3, 3)
+    loss = SquaredLoss(identity(3), diagonal(sigma))
+    locus = benchmark.pedantic(critical_locus, (LinearNetwork(*widths), loss), **ROUNDS)
+    assert len(locus.components) == 28
+
+
+def test_strata_of_3333(benchmark):
+    graph = benchmark.pedantic(LinearNetwork(3, 3, 3, 3).strata, **ROUNDS)
+    assert len(graph) == 112
+    assert_fast(benchmark, 1.0)
+
+
+def test_polar_degrees_of_6x6_rank_3(benchmark):
+    def fresh():
+        polar._rectangular.cache_clear()
+        return DeterminantalVariety(6, 6, 3).polar_degrees()
+
+    delta = benchmark.pedantic(fresh, **ROUNDS)
+    assert delta[26] == DeterminantalVariety(6, 6, 3).degree
+    assert_fast(benchmark, 1.0)

@@ -109,9 +109,9 @@ def _kronecker(
         found = found.padded(network.weight_count - size)
         if order.is_top:
             reason = "maximal rank, and the largest singular values are kept (Eckart–Young)"
-            t = order.threshold()
-            by = "eckart_young" if t is not None else "function_space_hessian"
-            return Decision("global_minimum", reason, found, {"by": by, "threshold": t})
+            # W̄ is rational, so both sets are closed under conjugation: a common end is rational
+            evidence = {"by": "eckart_young", "threshold": order.threshold()}
+            return Decision("global_minimum", reason, found, evidence)
         pairs = "1 pair" if order.greater == 1 else f"{order.greater} pairs"
         reason = f"maximal rank, but {pairs} of singular values in the wrong order"
         down = _exchange(network, weights, form, order)
@@ -133,12 +133,12 @@ def _kronecker(
     reason = f"{below}; every pivot is tightened"
     if e:
         reason += " and the largest singular values are kept"
-    evidence = {
+    proof: dict[str, Any] = {
         "by": "fiber_curve",
-        "curve": escape_direction(network, loss, weights),
         "threshold": order.threshold(),
+        "curve": escape_direction(network, loss, weights),
     }
-    return Decision("non_strict_saddle", reason, found, evidence)
+    return Decision("non_strict_saddle", reason, found, proof)
 
 
 def _exchange(
@@ -198,10 +198,17 @@ def _maximal_rank(
     if small.negative == size:
         reason = f"{at}; the Hessian on the function space is negative definite"
         return Decision("local_maximum", reason, found, {"by": "function_space_hessian"})
+    if small.negative and is_zero(gradient) and _is_concave_quadratic(loss, product):
+        reason = "the gradient of a concave quadratic loss vanishes"
+        return Decision("local_maximum", reason, found, {"by": "ambient_hessian"})
     if small.negative:
         reason = f"{at}; the Hessian on the function space is negative semidefinite and singular"
         return Decision("undecided", reason, found)
     return _degenerate(loss, product, found, convex)
+
+
+def _is_concave_quadratic(loss: Loss, product: Matrix) -> bool:
+    return loss.degree == 2 and inertia(loss.hessian(product)).positive == 0
 
 
 def _degenerate(loss: Loss, product: Matrix, found: Inertia, convex: bool) -> Decision:
@@ -230,7 +237,7 @@ def _zero_gradient_not_convex(
     if ambient.negative == 0 and ambient.zero == 0:
         reason = "the gradient of the loss vanishes and its Hessian is positive definite"
         return Decision("local_minimum", reason, found, {"by": "ambient_hessian"})
-    if ambient.positive == 0 and (ambient.zero == 0 or loss.degree == 2):
+    if ambient.positive == 0 and (ambient.zero == 0 or _is_concave_quadratic(loss, product)):
         reason = "the gradient of the loss vanishes where its Hessian is negative"
         return Decision("local_maximum", reason, found, {"by": "ambient_hessian"})
     if found.negative and found.positive:

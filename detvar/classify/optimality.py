@@ -133,7 +133,7 @@ def check_global_minimum(network: LinearNetwork, loss: Loss, weights: Any) -> Ve
     answer: bool | None
     if c.nature == "global_minimum":
         answer = True
-    elif c.nature in ("local_minimum", "degenerate", "undecided", "local_maximum"):
+    elif c.nature in ("local_minimum", "degenerate", "undecided"):
         answer = False if c.is_bad_minimum else None
     else:
         answer = False

@@ -18,7 +18,7 @@ from detvar.exact.rational import Rational, to_text, versions
 from detvar.losses import Loss, Reduction
 from detvar.networks.linear import LinearNetwork, Weights
 
-_FULL_HESSIAN_UP_TO = 200
+_FULL_HESSIAN_UP_TO = 100
 _LOWER_POINT_UP_TO = 30
 
 
@@ -37,7 +37,7 @@ class Classification:
     kind : "pure", "spurious", or None when θ is not critical
     nature : "global_minimum", "local_minimum", "local_maximum", "strict_saddle",
         "non_strict_saddle", "degenerate", "undecided" or "not_critical"
-    hessian_inertia : of the D×D Hessian of L; None at non-critical θ with more than 200 weights
+    hessian_inertia : of the D×D Hessian of L; None at non-critical θ with more than 100 weights
     function_space_inertia : of ℓ on the function space, at smooth points with G ≠ 0 of a
         network that is not filling; None otherwise
     untightened_pivots : the pivots (i, j) that are not tightened

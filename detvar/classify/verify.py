@@ -296,7 +296,8 @@ def _local_extremum(
         semidefinite = found.negative == 0 and sign < 0 and effective.loss.degree == 2
         if found.positive != w.nrows() * w.ncols() and not semidefinite:
             raise Refused("the Hessian of the loss is not definite")
-        lines.append("the gradient of the loss is zero and its Hessian definite")
+        definite = "semidefinite, the loss quadratic" if semidefinite else "definite"
+        lines.append(f"the gradient of the loss is zero and its Hessian {definite}")
     elif by == "function_space_hessian":
         _require_maximal_rank(small, w)
         found = _factor(chart_hessian(effective.loss, w, chart_at(w)) * sign)
