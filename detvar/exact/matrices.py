@@ -203,12 +203,14 @@ def trace(a: fmpq_mat) -> fmpq:
 
 def pivot_columns(a: fmpq_mat) -> list[int]:
     """Return the indices of the pivot columns of the reduced row echelon form."""
-    if not a.nrows() or not a.ncols():
-        return []
-    r, k = a.rref()
+    return _pivots(*a.rref()) if a.nrows() and a.ncols() else []
+
+
+def _pivots(echelon: fmpq_mat, r: int) -> list[int]:
+    """Return where the r leading ones of a reduced row echelon form stand."""
     out, j = [], 0
-    for i in range(k):
-        while not r[i, j]:
+    for i in range(r):
+        while not echelon[i, j]:
             j += 1
         out.append(j)
     return out
@@ -238,11 +240,7 @@ def nullspace(a: fmpq_mat) -> fmpq_mat:
     if not a.nrows() or not n:
         return identity(n)
     r, k = a.rref()
-    pivots, j = [], 0
-    for i in range(k):
-        while not r[i, j]:
-            j += 1
-        pivots.append(j)
+    pivots = _pivots(r, k)
     chosen = set(pivots)
     free = [j for j in range(n) if j not in chosen]
     basis = fmpq_mat(n, len(free))
