@@ -12,7 +12,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from detvar import critical, errors, exact, losses, networks, show, varieties
+    from detvar import critical, errors, exact, homotopy, losses, networks, show, varieties
     from detvar.classify import Classification, Verdict, check_global_minimum, classify
     from detvar.critical import critical_locus, critical_points
     from detvar.errors import DetvarError
@@ -40,13 +40,24 @@ __all__ = [
     "critical_points",
     "errors",
     "exact",
+    "homotopy",
     "losses",
     "networks",
     "show",
     "varieties",
 ]
 
-_FOLDERS = ("classify", "critical", "errors", "exact", "losses", "networks", "show", "varieties")
+_FOLDERS = (
+    "classify",
+    "critical",
+    "errors",
+    "exact",
+    "homotopy",
+    "losses",
+    "networks",
+    "show",
+    "varieties",
+)
 _HOMES = {
     "Classification": "detvar.classify",
     "DeterminantalVariety": "detvar.varieties",

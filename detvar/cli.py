@@ -105,7 +105,7 @@ def classify(args: argparse.Namespace) -> Answer:
 
 def solve(args: argparse.Namespace) -> Answer:
     """Find every component of the critical locus of a problem, with labels."""
-    from detvar.show.files import require_writable, write_text
+    from detvar.show.files import require_writable
 
     if args.output is not None:
         require_writable(args.output)
@@ -115,18 +115,60 @@ def solve(args: argparse.Namespace) -> Answer:
 
     from detvar.critical import critical_locus
 
+    effective = problem.loss.reduce(problem.network).loss
+    if effective is not None and effective.kronecker() is None:
+        return _points(problem.network.function_space, problem.loss, args)
     locus = critical_locus(problem.network, problem.loss)
     report = locus.check()
     data = locus.to_json()
     if args.output is not None:
-        write_text(
-            args.output, json.dumps(data, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
-        )
-        _hint(f"written to {args.output}; check it with  detvar check {args.output}")
+        _save(args.output, data)
     if report.ok:
         return Answer(str(locus), data)
     failed = "\n".join(["", "THE RESULT FAILED ITS OWN CHECK", *report.lines])
     return Answer(str(locus) + failed, data, REFUTED)
+
+
+def points(args: argparse.Namespace) -> Answer:
+    """Find every critical point of a loss on the matrices of bounded rank."""
+    from detvar.networks.problem import read_problem
+    from detvar.show.files import require_writable
+    from detvar.varieties import DeterminantalVariety
+
+    if args.output is not None:
+        require_writable(args.output)
+    problem = read_problem(args.file)
+    where = problem.network.function_space
+    if args.rank is not None:
+        if args.rank > where.rank:
+            raise InputError(
+                f"--rank {args.rank} is larger than this network allows: give at most {where.rank}"
+            )
+        where = DeterminantalVariety(where.rows, where.columns, args.rank)
+    return _points(where, problem.loss, args)
+
+
+def _points(where: Any, loss: Any, args: argparse.Namespace) -> Answer:
+    """The answer of `points`, and of `solve` where there is no closed form."""
+    from detvar.critical import CertifiedPoints, critical_points
+    from detvar.show.progress import ProgressLine
+
+    with ProgressLine() as line:
+        found = critical_points(
+            where, loss, seed=args.seed, budget=args.budget, progress=line.update
+        )
+    data = found.to_json()
+    if args.output is not None:
+        _save(args.output, data)
+    text = found.text(args.all_complex) if isinstance(found, CertifiedPoints) else str(found)
+    return Answer(text, data, DONE if found.is_complete else UNDECIDED)
+
+
+def _save(path: str, data: dict[str, Any]) -> None:
+    from detvar.show.files import write_text
+
+    write_text(path, json.dumps(data, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+    _hint(f"written to {path}; check it with  detvar check {path}")
 
 
 def _problem(args: argparse.Namespace) -> Any:
@@ -203,6 +245,14 @@ def _parser() -> argparse.ArgumentParser:
         sub.set_defaults(run=run)
         return sub
 
+    def tracking(sub: Any) -> None:
+        """The options for losses that have no closed form."""
+        sub.add_argument("--all-complex", action="store_true", help="list complex points too")
+        sub.add_argument("--seed", type=_rank, default=0, metavar="N", help="of the random start")
+        sub.add_argument(
+            "--budget", type=_seconds, default=60.0, metavar="S", help="seconds (default: 60)"
+        )
+
     sub = command(info, "info 3-2-3")
     sub.add_argument("network", metavar="WIDTHS", help="widths from input to output, such as 3-2-3")
 
@@ -221,10 +271,23 @@ def _parser() -> argparse.ArgumentParser:
     source.add_argument("--example", metavar="NAME", help="a data set of detvar: linnerud")
     sub.add_argument("--network", metavar="WIDTHS", help="use these widths, such as 3-1-3")
     sub.add_argument("--output", metavar="RESULT", help="write the result to this file as JSON")
+    tracking(sub)
+
+    sub = command(points, "points problem.json")
+    sub.add_argument("file", metavar="FILE", help="a problem, or - for standard input")
+    sub.add_argument("--rank", type=_rank, metavar="R", help="a smaller bound on the rank")
+    sub.add_argument("--output", metavar="RESULT", help="write the result to this file as JSON")
+    tracking(sub)
 
     sub = command(check, "check result.json")
     sub.add_argument("file", metavar="RESULT", help="a saved result, or - for standard input")
     return parser
+
+
+def _seconds(text: str) -> float:
+    if not re.fullmatch(r"[0-9]{1,7}(\.[0-9]{1,6})?", text):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds")
+    return float(text)
 
 
 def _rank(text: str) -> int:

@@ -369,6 +369,6 @@ def test_points_agree_with_the_pure_components_of_a_network() -> None:
 
 
 def test_losses_without_closed_form_are_named() -> None:
-    with pytest.raises(InputError, match="Kronecker"):
+    with pytest.raises(InputError, match="weighted and quadratic"):
         critical_points(DeterminantalVariety(2, 2, 1), PowerLoss([[1, 0], [0, 1]], 4))
     assert to_text_rows(identity(1)) == [["1"]]

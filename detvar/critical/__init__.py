@@ -1,10 +1,13 @@
 """All critical points: on the function space, and in the space of weights."""
 
+from detvar.critical.certified import CertifiedPoint, CertifiedPoints
 from detvar.critical.locus import CriticalLocus, LocusComponent, critical_locus
 from detvar.critical.points import CriticalPoints, critical_points
 from detvar.critical.results import check_result
 
 __all__ = [
+    "CertifiedPoint",
+    "CertifiedPoints",
     "CriticalLocus",
     "CriticalPoints",
     "LocusComponent",

@@ -7,10 +7,12 @@ nothing can be missed.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from math import comb
 from typing import Any
 
+from detvar.critical.certified import CertifiedPoints
 from detvar.critical.spectrum import (
     SpectralComponent,
     Spectrum,
@@ -18,7 +20,7 @@ from detvar.critical.spectrum import (
     spectral_components,
     spectrum,
 )
-from detvar.errors import InputError, PositiveDimensionalError
+from detvar.errors import PositiveDimensionalError
 from detvar.exact.matrices import Matrix
 from detvar.exact.rational import versions
 from detvar.exact.text import html_table, text_table
@@ -173,31 +175,40 @@ def critical_points(
     *,
     certify: bool = True,
     seed: int = 0,
-) -> CriticalPoints:
+    budget: float = 60.0,
+    progress: Callable[[int, int, float], None] | None = None,
+) -> CriticalPoints | CertifiedPoints:
     """Return every critical point of ℓ on the m×n matrices of rank at most r.
 
-    For ℓ = ½ tr(P(W−U)Σ(W−U)ᵀ) + c₀ these are, on each rank e, W̄ with
+    Kronecker losses are solved in closed form, other strictly convex quadratic losses by
+    tracking all points of a generic loss and certifying the end points. For
+    ℓ = ½ tr(P(W−U)Σ(W−U)ᵀ) + c₀ these are, on each rank e, W̄ with
     P^½W̄Σ^½ = Σ_{s∈S} σ_s u_s v_sᵀ, |S| = e, with value c₀ + ½ Σ_{q∉S} σ_q² and index
     #{(s, q) : σ_q > σ_s}.
 
     Parameters
     ----------
     where : the variety, or a network, whose function space is taken
-    loss : of the Kronecker class, on m×n matrices
-    certify : recount the singular values by Sylvester's law before returning
-    seed : not used by the closed form, which makes no random choice
+    loss : squared, weighted or quadratic, on m×n matrices
+    certify : closed form only: recount the singular values by Sylvester's law
+    seed, budget, progress : tracking only: of the random start, in seconds, and a function that
+        is called with (found, segments, seconds)
 
     Raises
     ------
     InputError
-        If the loss is not of the Kronecker class.
+        If the loss is neither Kronecker nor a strictly convex weighted or quadratic one.
     ShapeError
         If the loss is on matrices of another shape.
+    IncompleteError
+        If the generic points were not all found within the budget.
 
     Notes
     -----
-    **Cost**: one characteristic polynomial and its factorisation, then binom(ρ, e) choices.
-    **Validity**: any target, rank-deficient data and repeated or zero singular values included.
+    **Cost**: closed form: one characteristic polynomial and its factorisation. Tracking: as many
+    paths as the generic ED degree, for every rank, after a search about four times as long.
+    **Validity**: closed form: any data. Tracking: what is certified is proved; the list is
+    complete exactly if `is_complete` says so.
 
     References
     ----------
@@ -219,10 +230,9 @@ def critical_points(
         return CriticalPoints(variety, loss, reduction, None, ())
     form = reduction.loss.kronecker()
     if form is None:
-        raise InputError(
-            "critical points are known in closed form for Kronecker losses only: "
-            "use a squared loss, weights of rank one, or a form P ⊗ Σ"
-        )
+        from detvar.critical.search import search_critical_points
+
+        return search_critical_points(variety, loss, seed, budget, progress)
     singular = spectrum(form)
     if certify:
         lines = singular.check()

@@ -6,12 +6,16 @@ from collections.abc import Callable
 from typing import Any
 
 from detvar.classify import Certificate, CheckReport, Classification
+from detvar.classify.certificate import require_same
 from detvar.critical.locus import CriticalLocus
+from detvar.critical.points import critical_points
 from detvar.errors import InputError, NotCertifiedError
+from detvar.losses import loss_from_json
+from detvar.varieties import DeterminantalVariety
 
 
 def check_result(obj: Any) -> CheckReport:
-    """Check a saved classification or critical locus.
+    """Check a saved classification, critical locus or list of critical points.
 
     Two things are done: the evidence is verified by its own route, and the whole answer is
     computed again from the problem in the file and compared word by word.
@@ -35,7 +39,11 @@ def check_result(obj: Any) -> CheckReport:
             'the file is no saved result: it has no field "kind_of_result"; '
             "save one with  detvar solve … --output FILE"
         )
-    kinds = {"classification": _check_classification, "critical_locus": _check_locus}
+    kinds = {
+        "classification": _check_classification,
+        "critical_locus": _check_locus,
+        "critical_points": _check_points,
+    }
     kind = obj["kind_of_result"]
     if not isinstance(kind, str) or kind not in kinds:
         raise InputError(f"kind_of_result must be one of {', '.join(kinds)}")
@@ -52,6 +60,28 @@ def _check_classification(obj: dict[str, Any]) -> CheckReport:
 
 def _check_locus(obj: dict[str, Any]) -> CheckReport:
     return _compared(obj, lambda saved: CriticalLocus.from_json(saved).check())
+
+
+def _check_points(obj: dict[str, Any]) -> CheckReport:
+    """Certify saved matrices again, without tracking anything; closed forms are recomputed."""
+    for field in ("variety", "loss"):
+        if field not in obj:
+            raise InputError(f'the saved points have no field "{field}": save them again')
+    sizes = obj["variety"]
+    if not (isinstance(sizes, list) and len(sizes) == 3):
+        raise InputError("variety must be a list [rows, columns, rank]")
+    variety = DeterminantalVariety(*sizes)
+    loss = loss_from_json(obj["loss"])
+    if "points" in obj:
+        from detvar.critical.search import recertify
+
+        return recertify(variety, loss, obj)
+    again = critical_points(variety, loss)
+    try:
+        require_same(obj, again.to_json())
+    except NotCertifiedError as error:
+        return CheckReport(False, (f"refused: {error}",))
+    return CheckReport(True, (*again.certificates, "every field agrees with a fresh computation"))
 
 
 def _compared(
