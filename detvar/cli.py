@@ -268,7 +268,7 @@ def _parser() -> argparse.ArgumentParser:
     source.add_argument(
         "file", metavar="FILE", nargs="?", help="a problem, or - for standard input"
     )
-    source.add_argument("--example", metavar="NAME", help="a data set of detvar: linnerud")
+    source.add_argument("--example", metavar="NAME", help="linnerud, cone or three-minima")
     sub.add_argument("--network", metavar="WIDTHS", help="use these widths, such as 3-1-3")
     sub.add_argument("--output", metavar="RESULT", help="write the result to this file as JSON")
     tracking(sub)

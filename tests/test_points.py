@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+from fractions import Fraction
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -261,3 +262,22 @@ def test_the_commands(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Non
     assert json.loads(capsys.readouterr().out)["complex_count"] == 6
     assert main(["points", str(path), "--rank", "2"]) == 2
     assert main(["points", str(path), "--rank", "0"]) == 0
+
+
+def test_the_examples(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["solve", "--example", "cone"]) == 0
+    cone = capsys.readouterr().out
+    assert "6 of 6" in cone and cone.count("minimum") == 2
+    assert main(["solve", "--example", "three-minima"]) == 0
+    three = capsys.readouterr().out
+    assert all(value in three for value in ("13/72", "5/9", "5/8", "39 of 39"))
+    assert main(["solve", "--example", "cone", "--network", "2-2"]) == 0
+    assert main(["solve", "--example", "cone", "--network", "3-1-2"]) == 2
+
+
+def test_exact_values_are_enclosed() -> None:
+    found = found_in([[1, 0], [0, "1/3"]], [[1, 3], [3, 1]], 1)
+    for p in found.points:
+        if p.exact_value is not None and p.value is not None:
+            low, high = (matrix([[str(Fraction(x))]])[0, 0] for x in p.value)
+            assert low < p.exact_value < high

@@ -37,7 +37,8 @@ class CertifiedPoint:
     exact_value : ℓ(W) for an exact point
     inertia : of the Hessian of ℓ on the matrices of rank e, proved; None if not real or not proved
     nature : for real points of rank r "global_minimum", "local_minimum", "strict_saddle",
-        "local_maximum" or "undecided" on M_r; "singular_point" for lower ranks; "complex"
+        "local_maximum" or "undecided" on M_r; "lower_rank" for those of lower rank, which are
+        critical on their own rank only; "complex" for the others
     """
 
     rank: int

@@ -128,7 +128,7 @@ class CriticalPoints:
         for c in self.components:
             nature = "global minimum" if id(c) in minima else "saddle"
             if c.rank < self.bound and id(c) not in minima:
-                nature = "singular point"
+                nature = "lower rank"
             out.append((c.rank, c.symbols, str(c.value), nature, c.index, c.nullity, c.dimension))
         return out
 

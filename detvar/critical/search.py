@@ -1,7 +1,7 @@
 """All critical points of a weighted or quadratic loss on M_r: tracked, certified, compared.
 
-Rank by rank: the points of rank e < r are critical on their own stratum; on M_r, and for a
-network, they are singular points and (unless ∇ℓ = 0 there) saddles of the weights.
+Rank by rank: the points of rank e < r are critical on their own stratum only; over them lie
+spurious critical points of networks, which are saddles (unless ∇ℓ = 0).
 """
 
 from __future__ import annotations
@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from fractions import Fraction
+from math import inf
+from math import nextafter as _step
 from time import perf_counter
 from typing import Any
 
@@ -129,9 +131,9 @@ def _exact_point(loss: Loss, w: Matrix) -> CertifiedPoint:
         nature = "global_minimum"
     center = tuple(tuple(complex(float(x)) for x in row) for row in w.tolist())
     value = loss.value(w)
-    return CertifiedPoint(
-        rank(w), center, 0.0, True, w, (float(value), float(value)), value, found, nature
-    )
+    near = float(value)  # within a unit in the last place; two make an interval
+    interval = (_step(_step(near, -inf), -inf), _step(_step(near, inf), inf))
+    return CertifiedPoint(rank(w), center, 0.0, True, w, interval, value, found, nature)
 
 
 def _nature(found: Inertia) -> str:
@@ -236,10 +238,10 @@ def _recognised(
 
 
 def _on_the_variety(p: CertifiedPoint, bound: int, loss: Loss) -> CertifiedPoint:
-    """Return the point as one of M_r: below rank r it is singular, whatever it is on its rank."""
+    """Return the point as one of M_r: below rank r it is critical on its own stratum only."""
     if p.rank == bound or (p.exact is not None and is_zero(loss.gradient(p.exact))):
         return p
-    return replace(p, nature="singular_point" if p.is_real else p.nature)
+    return replace(p, nature="lower_rank" if p.is_real else p.nature)
 
 
 def _turned(p: CertifiedPoint) -> CertifiedPoint:

@@ -155,7 +155,7 @@ def track_to(
     expected, source = expected_count(family, rank)
     points = np.empty((0, made.unknowns), dtype=np.complex128)
     charts = np.empty(0, dtype=np.int64)
-    paths = lost = 0
+    paths = lost = quiet = 0
     for k in range(_ROUNDS):
         turn = np.exp(2j * np.pi * rng.random()) if k else 1.0
         found = track(
@@ -172,8 +172,10 @@ def track_to(
         if k == 0:
             lost = int((~ok).sum())
         x, ids = made.switch(found.x[ok], found.charts[ok])
+        known = len(points)
         points, charts = _merge(made, points, charts, x, ids)
-        if len(points) == expected:
+        quiet = quiet + 1 if len(points) == known else 0
+        if len(points) == expected or quiet == 2:
             break
     return Candidates(
         made, points, charts, exact, expected, source, paths, lost, perf_counter() - begin

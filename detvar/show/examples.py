@@ -13,7 +13,7 @@ from detvar.exact.rational import Rational
 from detvar.exact.text import one_line
 from detvar.losses import SquaredLoss
 from detvar.networks.linear import LinearNetwork
-from detvar.networks.problem import Problem
+from detvar.networks.problem import Problem, problem_from_json, require_fit
 
 _FOLDER = files("detvar") / "examples"
 
@@ -29,7 +29,8 @@ def example_names() -> list[str]:
 
 
 def example_data(name: str) -> dict[str, Any]:
-    """Return the JSON object of an example: title, source, network, inputs, outputs, X and Y.
+    """Return the JSON object of an example: title and source, and either a problem, or network,
+    inputs, outputs, X and Y.
 
     X is d_0×N and Y is d_h×N, one column per sample, as they were measured.
 
@@ -57,7 +58,8 @@ def centre(a: Matrix) -> Matrix:
 
 
 def load_example(name: str, widths: Sequence[int] | None = None) -> Problem:
-    """Return an example as a regression problem, ½‖W X − Y‖² with exactly centred X and Y.
+    """Return an example: a problem as it stands in its file, or a regression problem
+    ½‖W X − Y‖² with exactly centred X and Y.
 
     Parameters
     ----------
@@ -84,6 +86,13 @@ def load_example(name: str, widths: Sequence[int] | None = None) -> Problem:
     ((3, 2, 3), (3, 3))
     """
     data = example_data(name)
+    if "problem" in data:
+        problem = problem_from_json(data["problem"])
+        if widths is None:
+            return problem
+        network = LinearNetwork(*widths)
+        require_fit(problem.loss, network)
+        return Problem(network, problem.loss)
     x, y = centre(matrix(data["X"], "X")), centre(matrix(data["Y"], "Y"))
     network = LinearNetwork(*(data["network"] if widths is None else widths))
     if (network.widths[0], network.widths[-1]) != (x.nrows(), y.nrows()):
