@@ -168,6 +168,7 @@ def test_indices_agree_with_exact_hessians() -> None:
         (WeightedSquaredLoss([[1, 0], [0, 1]], [[1, 0], [1, 1]]), InputError, "strictly convex"),
         (QuadraticLoss([[1, 0], [0, 1]], diagonal([1, 1, 0, 1])), InputError, "strictly convex"),
         (PowerLoss([[1, 0], [0, 1]], 4), InputError, "weighted"),
+        (WeightedSquaredLoss([["1e400", 0], [0, 1]], [[1, 3], [3, 1]]), InputError, "rescale"),
         (
             WeightedSquaredLoss(
                 [[1, 0, 1], [0, 1, 1], [1, 1, 1]], [[1, 3, 0], [3, 1, 0], [1, 1, 0]]

@@ -29,6 +29,7 @@ from detvar.networks.linear import LinearNetwork
 from detvar.varieties import DeterminantalVariety
 
 Progress = Callable[[int, int, float], None]
+_SMALLEST = Rational(1, 10**60)  # floating point reaches further, products of five do not
 _SOURCE = "generic ED degree (sum of the polar degrees)"
 
 
@@ -103,6 +104,9 @@ def _require_strictly_convex(loss: Loss) -> None:
             "the loss does not see some row or column of W, so its critical points are not "
             "isolated: drop that row or column from the data"
         )
+    numbers = family_of(loss).parameters(loss)
+    if any(x and not _SMALLEST < abs(x) < 1 / _SMALLEST for x in numbers):
+        raise InputError("target or weights are too large or too small to track: rescale the data")
     form = loss.hessian(zeros(m, n))
     if inertia(form).positive != m * n:
         raise InputError(
