@@ -564,10 +564,9 @@ def test_the_linear_trace_notices_one_missing_point() -> None:
     assert linear_trace(system, part, direction, charts=charts) > 1e-6
 
 
-@pytest.mark.parametrize("shape, count", COUNTS[:4])
+@pytest.mark.parametrize("shape, count", [c for c in COUNTS[:4] if c[0] != (3, 3, 2)])
 def test_total_degree_counts_the_same(shape: tuple[int, int, int], count: int) -> None:
-    if shape == (3, 3, 2):
-        pytest.skip("3⁸ paths")
+    """Without (3, 3, 2), whose total degree is 3⁸."""
     system = low_rank(*shape)
     p = random_complex(np.random.default_rng(13), system.parameters)
     out = total_degree(system, p)
