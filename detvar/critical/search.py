@@ -154,7 +154,10 @@ def certified(candidates: Candidates, loss: Loss) -> tuple[list[CertifiedPoint],
     import numpy as np
 
     from detvar.homotopy.balls import ball_array, stack
-    from detvar.homotopy.krawczyk import certified_inertia, certify_zeros, pairs_not_separated
+    from detvar.homotopy.certify import certify
+    from detvar.homotopy.duals import forward_jacobian
+    from detvar.homotopy.enclosed import certified_inertia, not_separated
+    from detvar.homotopy.enclosed import values as enclosed
 
     made = candidates.system
     m, n = made.family.rows, made.family.columns
@@ -164,22 +167,26 @@ def certified(candidates: Candidates, loss: Loss) -> tuple[list[CertifiedPoint],
         here = candidates.charts == chart
         order = made.orders[int(chart)]
         seen = [candidates.parameters[i] for i in made.family.permuted(order)]
-        zeros_ = certify_zeros(made.equations, candidates.x[here], seen)
-        balls = zeros_.balls()
+        zeros_ = certify(made.equations, candidates.x[here], seen)
+        balls = zeros_.enclosures
         stacked = made.entries([balls[:, i] for i in range(made.unknowns)])
         place = {row: k for k, row in enumerate(order)}
         w = stack([stacked[place[i] * n + j] for i in range(m) for j in range(n)], (len(balls),))
         # where B loses rank, the chart has a zero but M_r no smooth critical point
         factors = balls[:, (m - made.rank) * made.rank :].reshape(-1, made.rank, n)
         full = made.has_full_rank(factors)
-        signs = certified_inertia(zeros_.jacobian, zeros_.real)
+        real = np.flatnonzero(zeros_.is_real)
+        signs: dict[int, Inertia | None] = {}
+        if real.size:
+            hessians = enclosed(forward_jacobian(made.equations), zeros_.coordinates(real), seen)
+            signs = dict(zip(real.tolist(), certified_inertia(hessians), strict=True))
         values = loss.evaluate([[w[i * n + j] for j in range(n)] for i in range(m)])
         mids.append(w.mid.T[full])
         rads.append(w.rad.T[full])
         for k in np.flatnonzero(full):
             exact = None
-            if zeros_.real[k]:
-                exact = _recognised(zeros_.center[k], zeros_.radius[k], made, order, seen)
+            if zeros_.is_real[k]:
+                exact = _recognised(zeros_.points[k], balls.rad[k], made, order, seen)
             if exact is not None:
                 out.append(_exact_point(loss, exact))
                 continue
@@ -188,16 +195,16 @@ def certified(candidates: Candidates, loss: Loss) -> tuple[list[CertifiedPoint],
                     candidates.system.rank,
                     w.mid[:, k].reshape(m, n),
                     float(w.rad[:, k].max()),
-                    True if zeros_.real[k] else False if zeros_.nonreal[k] else None,
+                    True if zeros_.is_real[k] else False if zeros_.is_nonreal[k] else None,
                     (values.mid[k].real, values.rad[k]),
-                    signs[k],
+                    signs.get(int(k)),
                 )
             )
     if not out:
         return out, True
     together = ball_array(np.concatenate(mids), np.concatenate(rads))
     certified = np.isfinite(together.rad).all(axis=1)
-    return out, bool(certified.all()) and not pairs_not_separated(together)
+    return out, bool(certified.all()) and not not_separated(together)
 
 
 def _ball_point(

@@ -46,6 +46,8 @@ class Dual:
     __radd__ = __add__
 
     def __sub__(self, other: Any) -> Dual:
+        if not isinstance(other, Dual):
+            return Dual(self.value - other, self.slopes)
         return self.__add__(-other)
 
     def __rsub__(self, other: Any) -> Dual:
