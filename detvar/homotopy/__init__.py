@@ -2,9 +2,11 @@
 
 A `System` is written as a Python function, `monodromy` finds its solutions over generic
 parameters, `parameter_homotopy` moves them to given ones, and `total_degree` counts them in
-an independent way.  Everything here is floating point: results are candidates to be certified.
+an independent way.  What these return is floating point: candidates, to be proved by `certify`.
 """
 
+from detvar.homotopy.certified_zeros import CertifiedZeros
+from detvar.homotopy.certify import certify
 from detvar.homotopy.charts import Charts
 from detvar.homotopy.distinct import PointSet
 from detvar.homotopy.homotopies import (
@@ -20,6 +22,7 @@ from detvar.homotopy.tape import Tape
 from detvar.homotopy.tracker import Status, TrackOptions, TrackResult, track
 
 __all__ = [
+    "CertifiedZeros",
     "Charts",
     "Fiber",
     "PointSet",
@@ -30,6 +33,7 @@ __all__ = [
     "TotalDegree",
     "TrackOptions",
     "TrackResult",
+    "certify",
     "linear_trace",
     "monodromy",
     "parameter_homotopy",
