@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from detvar.exact.matrices import Matrix
 from detvar.exact.rational import Rational
 from detvar.exact.series import polynomial
 from detvar.losses import Loss
@@ -76,8 +75,3 @@ def gradient_along(loss: Loss, layers: list[Rows]) -> list[Rows]:
 
 def _transpose(a: Rows) -> Rows:
     return [list(column) for column in zip(*a, strict=True)]
-
-
-def matrix_rows(a: Matrix) -> Rows:
-    """Return the rows of a matrix over Q."""
-    return a.tolist()

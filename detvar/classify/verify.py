@@ -22,7 +22,6 @@ from typing import Any
 from detvar.classify.along import (
     coefficient,
     curve,
-    end_to_end,
     gradient_along,
     loss_along,
 )
@@ -408,6 +407,3 @@ def _needed(evidence: dict[str, Any], key: str) -> Any:
     if key not in evidence:
         raise Refused(f'the evidence "{key}" is missing')
     return evidence[key]
-
-
-__all__ = ["Refused", "end_to_end", "verify"]

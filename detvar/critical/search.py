@@ -51,32 +51,27 @@ def search_critical_points(
     """
     begin = perf_counter()
     _require_strictly_convex(loss)
-    if variety.rows > variety.columns:
+    if variety.rows > variety.columns:  # the charts need m ≤ n
         turned = DeterminantalVariety(variety.columns, variety.rows, variety.rank)
         found = search_critical_points(turned, transposed(loss), seed, budget, progress)
         points = tuple(_turned(p) for p in found.points)
-    else:
-        found, points = None, ()
+        return replace(found, variety=variety, loss=loss, points=points)
     expected: dict[int, int] = {}
     lost: dict[int, int] = {}
     distinct = True
-    if found is not None:
-        expected, lost, distinct = found.expected, found.lost, found.distinct
-    else:
-        collected: list[CertifiedPoint] = []
-        for e in range(variety.rank, -1, -1):
-            if e == 0 or e == variety.max_rank:
-                extreme = _extreme(variety, loss, e)
-                collected += extreme
-                expected[e], lost[e] = len(extreme), 0
-                continue
+    collected: list[CertifiedPoint] = []
+    for e in range(variety.rank, -1, -1):
+        if e == 0 or e == variety.max_rank:
+            here = _extreme(variety, loss, e)
+            expected[e], lost[e] = len(here), 0
+        else:
             candidates = track_to(loss, e, seed, budget, progress)
-            expected[e], lost[e] = candidates.expected, candidates.lost
             here, apart = certified(candidates, loss)
+            expected[e], lost[e] = candidates.expected, candidates.lost
             distinct = distinct and apart
-            collected += here
-        points = tuple(_on_the_variety(p, variety.rank, loss) for p in collected)
-        points = _with_global_minimum(points, distinct, expected)
+        collected += here
+    points = tuple(_on_the_variety(p, variety.rank, loss) for p in collected)
+    points = _with_global_minimum(points, distinct, expected)
     return CertifiedPoints(
         variety, loss, points, expected, _SOURCE, lost, distinct, seed, perf_counter() - begin
     )
@@ -257,11 +252,8 @@ def _on_the_variety(p: CertifiedPoint, bound: int, loss: Loss) -> CertifiedPoint
 
 def _turned(p: CertifiedPoint) -> CertifiedPoint:
     """Return the point with W transposed."""
-    center = tuple(zip(*p.center, strict=True))
     exact = None if p.exact is None else p.exact.transpose()
-    return CertifiedPoint(
-        p.rank, center, p.radius, p.is_real, exact, p.value, p.exact_value, p.inertia, p.nature
-    )
+    return replace(p, center=tuple(zip(*p.center, strict=True)), exact=exact)
 
 
 def _with_global_minimum(
