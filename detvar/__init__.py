@@ -16,7 +16,14 @@ if TYPE_CHECKING:
     from detvar.classify import Classification, Verdict, check_global_minimum, classify
     from detvar.critical import critical_locus, critical_points
     from detvar.errors import DetvarError
-    from detvar.losses import PowerLoss, QuadraticLoss, SquaredLoss, WeightedSquaredLoss
+    from detvar.losses import (
+        ExpressionLoss,
+        LikelihoodLoss,
+        PowerLoss,
+        QuadraticLoss,
+        SquaredLoss,
+        WeightedSquaredLoss,
+    )
     from detvar.networks import LinearNetwork
     from detvar.varieties import DeterminantalVariety
 
@@ -26,6 +33,8 @@ __all__ = [
     "Classification",
     "DeterminantalVariety",
     "DetvarError",
+    "ExpressionLoss",
+    "LikelihoodLoss",
     "LinearNetwork",
     "PowerLoss",
     "QuadraticLoss",
@@ -62,6 +71,8 @@ _HOMES = {
     "Classification": "detvar.classify",
     "DeterminantalVariety": "detvar.varieties",
     "DetvarError": "detvar.errors",
+    "ExpressionLoss": "detvar.losses",
+    "LikelihoodLoss": "detvar.losses",
     "LinearNetwork": "detvar.networks",
     "PowerLoss": "detvar.losses",
     "QuadraticLoss": "detvar.losses",

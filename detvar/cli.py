@@ -117,7 +117,7 @@ def solve(args: argparse.Namespace) -> Answer:
 
     effective = problem.loss.reduce(problem.network).loss
     if effective is not None and effective.kronecker() is None:
-        return _points(problem.network.function_space, problem.loss, args)
+        return _points(problem.network, problem.loss, args)
     locus = critical_locus(problem.network, problem.loss)
     report = locus.check()
     data = locus.to_json()
@@ -138,30 +138,29 @@ def points(args: argparse.Namespace) -> Answer:
     if args.output is not None:
         require_writable(args.output)
     problem = read_problem(args.file)
-    where = problem.network.function_space
+    space = problem.network.function_space
+    where: Any = problem.network
     if args.rank is not None:
-        if args.rank > where.rank:
+        if args.rank > space.rank:
             raise InputError(
-                f"--rank {args.rank} is larger than this network allows: give at most {where.rank}"
+                f"--rank {args.rank} is larger than this network allows: give at most {space.rank}"
             )
-        where = DeterminantalVariety(where.rows, where.columns, args.rank)
+        where = DeterminantalVariety(space.rows, space.columns, args.rank)
     return _points(where, problem.loss, args)
 
 
 def _points(where: Any, loss: Any, args: argparse.Namespace) -> Answer:
     """The answer of `points`, and of `solve` where there is no closed form."""
     from detvar.critical import CertifiedPoints, critical_points
-    from detvar.show.progress import ProgressLine
 
-    with ProgressLine() as line:
-        found = critical_points(
-            where, loss, seed=args.seed, budget=args.budget, progress=line.update
-        )
+    found = critical_points(where, loss, seed=args.seed, budget=args.budget)
     data = found.to_json()
     if args.output is not None:
         _save(args.output, data)
     text = found.text(args.all_complex) if isinstance(found, CertifiedPoints) else str(found)
-    return Answer(text, data, DONE if found.is_complete else UNDECIDED)
+    stopped = isinstance(found, CertifiedPoints) and any(x.was_interrupted for x in found.reports)
+    code = INTERRUPTED if stopped else DONE if found.is_complete else UNDECIDED
+    return Answer(text, data, code)
 
 
 def _save(path: str, data: dict[str, Any]) -> None:
@@ -268,7 +267,7 @@ def _parser() -> argparse.ArgumentParser:
     source.add_argument(
         "file", metavar="FILE", nargs="?", help="a problem, or - for standard input"
     )
-    source.add_argument("--example", metavar="NAME", help="linnerud, cone or three-minima")
+    source.add_argument("--example", metavar="NAME", help="linnerud, cone, three-minima or quartic")
     sub.add_argument("--network", metavar="WIDTHS", help="use these widths, such as 3-1-3")
     sub.add_argument("--output", metavar="RESULT", help="write the result to this file as JSON")
     tracking(sub)

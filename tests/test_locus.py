@@ -22,7 +22,6 @@ from detvar.exact.matrices import (
     identity,
     matrix,
     rank,
-    to_text_rows,
     vstack,
     zeros,
 )
@@ -366,9 +365,3 @@ def test_points_agree_with_the_pure_components_of_a_network() -> None:
     net, loss = LinearNetwork(3, 2, 4), random_squared_problem(4, 3, [3, 2, 1], seed=1)[0]
     pure = {str(c.choice.value) for c in critical_locus(net, loss).components if c.kind == "pure"}
     assert {str(c.value) for c in critical_points(net, loss).smooth} == pure
-
-
-def test_losses_without_closed_form_are_named() -> None:
-    with pytest.raises(InputError, match="weighted and quadratic"):
-        critical_points(DeterminantalVariety(2, 2, 1), PowerLoss([[1, 0], [0, 1]], 4))
-    assert to_text_rows(identity(1)) == [["1"]]

@@ -11,11 +11,12 @@ NOTEBOOKS = sorted((Path(__file__).parent.parent / "notebooks").glob("*.ipynb"))
 
 
 def outputs(notebook: Any) -> list[list[str]]:
-    """Return the printed text of every code cell; pictures are left to the eye."""
+    """Return the printed text of every code cell; pictures are left to the eye, and lines of
+    progress, which come on standard error, to those who wait."""
     out = []
     for cell in notebook.cells:
         if cell.cell_type == "code":
-            out.append([o.get("text", "") for o in cell.outputs if o.output_type == "stream"])
+            out.append([o.text for o in cell.outputs if o.get("name") == "stdout"])
     return out
 
 

@@ -1,109 +1,22 @@
-"""Critical points found by tracking, and what is proved of each of them.
-
-A point is a complex disc around each entry of W that contains exactly one critical point of ℓ
-on the matrices of rank r.  From the discs follow reality, the loss, and the Morse index; a real
-point whose coordinates are recognised as rational is replaced by exact data.
-"""
+"""All critical points found by tracking, rank by rank, as one result."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from fractions import Fraction
-from math import floor
 from typing import Any
 
-from detvar.exact.inertia import Inertia
-from detvar.exact.matrices import Matrix, to_text_rows
-from detvar.exact.rational import Rational, to_text, versions
+from detvar.critical.certified_point import CertifiedPoint, middle
+from detvar.critical.reports import RankReport
+from detvar.critical.weights_over import critical_weights, gradient_discs
+from detvar.errors import InputError, NotCertifiedError
+from detvar.exact.matrices import Matrix
+from detvar.exact.rational import versions
 from detvar.exact.text import html_table, text_table
-from detvar.losses import Loss
+from detvar.losses import Loss, loss_from_json
+from detvar.networks.linear import LinearNetwork, Weights
 from detvar.varieties import DeterminantalVariety
 
-HEADERS = ("rank", "matrix", "value", "nature", "index")
-
-
-@dataclass(frozen=True)
-class CertifiedPoint:
-    """One critical point of ℓ on the matrices of rank exactly `rank`.
-
-    Attributes
-    ----------
-    rank : e
-    center : m×n complex numbers, row by row
-    radius : |W_ij − center_ij| ≤ radius for the critical point W, and W is the only one there
-    is_real : True or False if proved, otherwise None
-    exact : W as an exact matrix when it is rational and was recognised, otherwise None
-    value : an interval (low, high) that contains ℓ(W) of a real point; None otherwise
-    exact_value : ℓ(W) for an exact point
-    inertia : of the Hessian of ℓ on the matrices of rank e, proved; None if not real or not proved
-    nature : for real points of rank r "global_minimum", "local_minimum", "strict_saddle",
-        "local_maximum" or "undecided" on M_r; "lower_rank" for those of lower rank, which are
-        critical on their own rank only; "complex" for the others
-    """
-
-    rank: int
-    center: tuple[tuple[complex, ...], ...]
-    radius: float
-    is_real: bool | None
-    exact: Matrix | None
-    value: tuple[float, float] | None
-    exact_value: Rational | None
-    inertia: Inertia | None
-    nature: str
-
-    @property
-    def index(self) -> int | None:
-        """The Morse index of ℓ on the matrices of rank e."""
-        return None if self.inertia is None else self.inertia.negative
-
-    @property
-    def is_certified(self) -> bool:
-        """Whether existence and uniqueness in the discs are proved."""
-        return self.exact is not None or self.radius < float("inf")
-
-    def matrix_text(self, digits: int = 4) -> str:
-        """Return W on one line, exact where it is known exactly."""
-        if self.exact is not None:
-            return "; ".join(" ".join(row) for row in to_text_rows(self.exact))
-        rows = [[self._entry_text(z, digits) for z in row] for row in self.center]
-        return "; ".join(" ".join(row) for row in rows)
-
-    def _entry_text(self, z: complex, digits: int) -> str:
-        if abs(z) <= self.radius:
-            return "0"
-        return f"{z.real:.{digits}g}" if self.is_real else f"{z:.{digits}g}"
-
-    def value_text(self) -> str:
-        """Return ℓ(W): exact, or the digits on which both ends of the interval agree."""
-        if self.exact_value is not None:
-            return to_text(self.exact_value)
-        if self.value is None:
-            return ""
-        low, high = (Fraction(x) for x in self.value)
-        for places in range(10, -1, -1):  # cut off, not rounded: these digits are certain
-            scale = 10**places
-            if low >= 0 and floor(low * scale) == floor(high * scale):
-                whole, rest = divmod(floor(low * scale), scale)
-                return f"{whole}.{rest:0{places}d}…" if places else f"{whole}…"
-        return f"[{float(low):.3g}, {float(high):.3g}]"
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the JSON form; floating numbers are written so that they read back bit for bit."""
-        out: dict[str, Any] = {
-            "rank": self.rank,
-            "center": [[[z.real.hex(), z.imag.hex()] for z in row] for row in self.center],
-            "radius": self.radius.hex(),
-            "is_real": self.is_real,
-            "nature": self.nature,
-        }
-        if self.exact is not None and self.exact_value is not None:
-            out["exact"] = to_text_rows(self.exact)
-            out["exact_value"] = to_text(self.exact_value)
-        if self.value is not None:
-            out["value"] = [x.hex() for x in self.value]
-        if self.inertia is not None:
-            out["inertia"] = list(self.inertia)
-        return out
+HEADERS = ("rank", "matrix", "value", "kind", "nature", "index")
 
 
 @dataclass(frozen=True)
@@ -115,26 +28,30 @@ class CertifiedPoints:
     variety : the matrices of rank at most r
     loss : ℓ
     points : all points found, of every rank, real and complex
-    expected : {rank: number of critical points of a generic member of the family}
-    source : where these numbers come from
-    lost : {rank: paths of the first attempt that did not arrive}
-    distinct : whether all discs of one rank are proved disjoint
+    reports : for each rank the counts, and why no point is missing
+    network : the network whose function space it is, if one was given
+    ties : groups of positions in `points` whose values are not proved to differ, where that leaves
+        open which one is the global minimum
     seed, seconds : of the search
     """
 
     variety: DeterminantalVariety
     loss: Loss
     points: tuple[CertifiedPoint, ...]
-    expected: dict[int, int]
-    source: str
-    lost: dict[int, int]
-    distinct: bool
+    reports: tuple[RankReport, ...]
+    network: LinearNetwork | None
+    ties: tuple[int, ...]
     seed: int
     seconds: float
 
     def of_rank(self, rank: int) -> tuple[CertifiedPoint, ...]:
         """Return the points of one rank."""
         return tuple(p for p in self.points if p.rank == rank)
+
+    @property
+    def report(self) -> RankReport:
+        """The report on rank r."""
+        return next(x for x in self.reports if x.rank == self.variety.rank)
 
     @property
     def smooth(self) -> tuple[CertifiedPoint, ...]:
@@ -144,35 +61,27 @@ class CertifiedPoints:
     @property
     def complex_count(self) -> int:
         """How many certified, pairwise distinct points of rank r there are."""
-        return sum(p.is_certified for p in self.smooth) if self.distinct else 0
+        return self.report.found
 
     @property
-    def expected_count(self) -> int:
-        """How many there must be for generic data."""
-        return self.expected[self.variety.rank]
+    def expected_count(self) -> int | None:
+        """How many a generic member of the family of losses has; None if no theorem says so."""
+        return self.report.expected
 
     @property
     def expected_count_source(self) -> str:
         """Where the expected count comes from."""
-        return self.source
+        return self.report.source
 
     @property
     def is_complete(self) -> bool:
-        """Whether on every rank as many certified, distinct points were found as there can be.
-
-        A generic member of the family has that many critical points of the rank. Certified zeros
-        are simple, so they persist nearby; if they are as many as the generic ones, all generic
-        ones end at them, and the pairs (point, loss) being irreducible there are no others.
-        """
-        return self.distinct and all(
-            sum(p.is_certified for p in self.of_rank(e)) == count
-            for e, count in self.expected.items()
-        )
+        """Whether it is proved, on every rank, that no critical point is missing."""
+        return all(x.is_complete for x in self.reports)
 
     @property
     def real(self) -> tuple[CertifiedPoint, ...]:
         """The points of rank r proved real, by increasing loss."""
-        return tuple(sorted((p for p in self.smooth if p.is_real), key=_middle))
+        return tuple(sorted((p for p in self.smooth if p.is_real), key=middle))
 
     @property
     def minima(self) -> tuple[CertifiedPoint, ...]:
@@ -181,26 +90,42 @@ class CertifiedPoints:
 
     @property
     def certificates(self) -> list[str]:
-        """What is proved, in lines."""
-        out = []
-        for e in sorted(self.expected, reverse=True):
-            here = self.of_rank(e)
-            done, real = sum(p.is_certified for p in here), sum(bool(p.is_real) for p in here)
-            apart = "pairwise distinct" if self.distinct else "not proved distinct"
-            out.append(
-                f"rank {e}: {done} of {self.expected[e]} points certified, {apart}, {real} real"
-            )
-        return out
+        """What is proved of each rank, in lines."""
+        return [str(x) for x in self.reports]
+
+    def gradient(self, point: CertifiedPoint) -> Matrix | list[list[tuple[complex, float]]]:
+        """Return ∇ℓ at a point: exact, or discs (midpoint, radius) that contain its entries."""
+        if point.exact is not None:
+            return self.loss.gradient(point.exact)
+        return gradient_discs(self.loss, point)
+
+    def weights(self, point: CertifiedPoint) -> Weights:
+        """Return critical weights (W_1, …, W_h) of the network over a point; exact rationals.
+
+        Over a point known by discs they have the product of its midpoint, rounded to the rank:
+        an approximate critical point, as close as the discs are small.
+
+        Raises
+        ------
+        InputError
+            If no network was given, or the point is not real.
+        """
+        if self.network is None:
+            raise InputError("weights belong to a network: call critical_points with a network")
+        if not point.is_real:
+            raise InputError("the point is not real: only real points have real weights")
+        return critical_weights(self.network, point, self.seed)
 
     def rows(self, all_complex: bool = False) -> list[tuple[Any, ...]]:
         """Return the table: real points of every rank, or all points."""
         chosen = [p for p in self.points if p.is_real or all_complex]
-        chosen.sort(key=lambda p: (-p.rank, not p.is_real, _middle(p)))
+        chosen.sort(key=lambda p: (-p.rank, not p.is_real, middle(p)))
         return [
             (
                 p.rank,
                 p.matrix_text(),
                 p.value_text(),
+                p.kind or "",
                 p.nature.replace("_", " "),
                 "" if p.index is None else p.index,
             )
@@ -210,16 +135,15 @@ class CertifiedPoints:
     def text(self, all_complex: bool = False) -> str:
         """Return the table with a head and a conclusion."""
         v = self.variety
-        head = f"Critical points on the {v.rows}×{v.columns} matrices of rank at most {v.rank}"
+        of = "" if self.network is None else f" of {self.network}"
+        head = f"Critical points{of} on the {v.rows}×{v.columns} matrices of rank at most {v.rank}"
         table = text_table(HEADERS, self.rows(all_complex))
-        if self.is_complete:
-            end = f"Complete: the {self.source} is reached on every rank."
-        else:
-            end = (
-                f"Not proved complete: the {self.source} is not reached; for special data the "
-                "count can be smaller."
-            )
-        return "\n".join([head, "", table, "", *self.certificates, end])
+        lines = [head, "", table, "", *self.certificates]
+        if self.ties:
+            names = ", ".join(self.points[i].matrix_text() for i in self.ties)
+            lines.append(f"not decided: which of these has the smallest value: {names}")
+        lines.append("Complete." if self.is_complete else "Not proved complete.")
+        return "\n".join(lines)
 
     def __str__(self) -> str:
         return self.text()
@@ -232,21 +156,70 @@ class CertifiedPoints:
         return {
             "kind_of_result": "critical_points",
             "variety": [self.variety.rows, self.variety.columns, self.variety.rank],
+            "network": None if self.network is None else list(self.network.widths),
             "loss": self.loss.to_json(),
             "points": [p.to_json() for p in self.points],
-            "expected": {str(e): n for e, n in self.expected.items()},
-            "expected_count_source": self.source,
+            "ranks": [x.to_json() for x in self.reports],
             "complex_count": self.complex_count,
+            "expected_count": self.expected_count,
+            "expected_count_source": self.expected_count_source,
             "is_complete": self.is_complete,
-            "distinct": self.distinct,
-            "lost": {str(e): n for e, n in self.lost.items()},
+            "ties": list(self.ties),
             "seed": self.seed,
             "seconds": self.seconds,
             "versions": versions(),
         }
 
+    @classmethod
+    def from_json(cls, data: Any) -> CertifiedPoints:
+        """Return the list that `to_json` wrote, bit for bit.
 
-def _middle(p: CertifiedPoint) -> float:
-    if p.exact_value is not None:
-        return float(p.exact_value)
-    return float("inf") if p.value is None else (p.value[0] + p.value[1]) / 2
+        Its claims are read, not proved again: `detvar.critical.check_result` does that.
+
+        Raises
+        ------
+        InputError
+            If the object does not have the saved form.
+        NotCertifiedError
+            If the counts at the top contradict those of the ranks.
+        """
+        if not isinstance(data, dict) or data.get("kind_of_result") != "critical_points":
+            raise InputError(
+                'the object is no saved list: its kind_of_result must be "critical_points"'
+            )
+        for name in ("variety", "loss", "points", "ranks", "ties", "seed", "seconds"):
+            if name not in data:
+                raise InputError(f'the saved points have no field "{name}": save them again')
+        sizes, widths = data["variety"], data.get("network")
+        if not (isinstance(sizes, list) and len(sizes) == 3):
+            raise InputError("variety must be a list [rows, columns, rank]")
+        if not (isinstance(data["points"], list) and isinstance(data["ranks"], list)):
+            raise InputError("points and ranks must be lists: save the points again")
+        try:
+            rest = (tuple(int(i) for i in data["ties"]), int(data["seed"]), float(data["seconds"]))
+        except (TypeError, ValueError, OverflowError):
+            raise InputError(
+                "ties, seed and seconds must be numbers: save the points again"
+            ) from None
+        out = cls(
+            DeterminantalVariety(*sizes),
+            loss_from_json(data["loss"]),
+            tuple(CertifiedPoint.from_json(p) for p in data["points"]),
+            tuple(RankReport.from_json(x) for x in data["ranks"]),
+            None if widths is None else _network(widths),
+            *rest,
+        )
+        if out.network is not None and out.network.function_space != out.variety:
+            raise NotCertifiedError("variety is not the function space of the network")
+        if sorted(x.rank for x in out.reports) != list(range(out.variety.rank + 1)):
+            raise InputError("ranks must hold one report for each rank: save the points again")
+        for name in ("complex_count", "expected_count", "expected_count_source", "is_complete"):
+            if data.get(name) != getattr(out, name):
+                raise NotCertifiedError(f"{name} is not what the reports on the ranks say")
+        return out
+
+
+def _network(widths: Any) -> LinearNetwork:
+    if not (isinstance(widths, list) and all(type(d) is int for d in widths)):
+        raise InputError("network must be a list of widths such as [3, 2, 3]")
+    return LinearNetwork(*widths)

@@ -176,12 +176,12 @@ def critical_points(
     certify: bool = True,
     seed: int = 0,
     budget: float = 60.0,
-    progress: Callable[[int, int, float], None] | None = None,
+    progress: bool | Callable[[Any], None] = True,
 ) -> CriticalPoints | CertifiedPoints:
     """Return every critical point of ℓ on the m×n matrices of rank at most r.
 
-    Kronecker losses are solved in closed form, other strictly convex quadratic losses by
-    tracking all points of a generic loss and certifying the end points. For
+    Kronecker losses are solved in closed form, other algebraic losses by tracking all points of
+    a generic loss of their family and certifying the end points. For
     ℓ = ½ tr(P(W−U)Σ(W−U)ᵀ) + c₀ these are, on each rank e, W̄ with
     P^½W̄Σ^½ = Σ_{s∈S} σ_s u_s v_sᵀ, |S| = e, with value c₀ + ½ Σ_{q∉S} σ_q² and index
     #{(s, q) : σ_q > σ_s}.
@@ -189,26 +189,28 @@ def critical_points(
     Parameters
     ----------
     where : the variety, or a network, whose function space is taken
-    loss : squared, weighted or quadratic, on m×n matrices
+    loss : squared, weighted, quadratic, power, likelihood or an algebraic expression
     certify : closed form only: recount the singular values by Sylvester's law
-    seed, budget, progress : tracking only: of the random start, in seconds, and a function that
-        is called with (found, segments, seconds)
+    seed, budget : tracking only: of the random start; in seconds
+    progress : tracking only: True shows a line on standard error after half a second, False is
+        silent; a function is called with a `Progress` (rank, found, expected, real, seconds)
 
     Raises
     ------
     InputError
-        If the loss is neither Kronecker nor a strictly convex weighted or quadratic one.
+        If the loss is not algebraic, or its data are out of range.
     ShapeError
         If the loss is on matrices of another shape.
-    IncompleteError
-        If the generic points were not all found within the budget.
+    PositiveDimensionalError
+        If the critical points are seen not to be isolated.
 
     Notes
     -----
     **Cost**: closed form: one characteristic polynomial and its factorisation. Tracking: as many
     paths as the generic ED degree, for every rank, after a search about four times as long.
     **Validity**: closed form: any data. Tracking: what is certified is proved; the list is
-    complete exactly if `is_complete` says so.
+    proved complete exactly if `is_complete` says so. When the budget ends, or on an interrupt,
+    the points certified so far come back, marked incomplete.
 
     References
     ----------
@@ -230,9 +232,7 @@ def critical_points(
         return CriticalPoints(variety, loss, reduction, None, ())
     form = reduction.loss.kronecker()
     if form is None:
-        from detvar.critical.search import search_critical_points
-
-        return search_critical_points(variety, loss, seed, budget, progress)
+        return _tracked(variety, loss, where, seed, budget, progress)
     singular = spectrum(form)
     if certify:
         lines = singular.check()
@@ -241,3 +241,24 @@ def critical_points(
     bound = min(variety.rank, *reduction.widths, singular.rank)
     found = [c for e in range(bound, -1, -1) for c in spectral_components(singular, e)]
     return CriticalPoints(variety, loss, reduction, singular, tuple(found))
+
+
+def _tracked(
+    variety: DeterminantalVariety,
+    loss: Loss,
+    where: DeterminantalVariety | LinearNetwork,
+    seed: int,
+    budget: float,
+    progress: bool | Callable[[Any], None],
+) -> CertifiedPoints:
+    from detvar.critical.search import search_critical_points
+
+    network = where if isinstance(where, LinearNetwork) else None
+    if not isinstance(progress, bool):
+        return search_critical_points(variety, loss, network, seed, budget, progress)
+    if not progress:
+        return search_critical_points(variety, loss, network, seed, budget)
+    from detvar.homotopy.progress import ProgressLine
+
+    with ProgressLine() as line:
+        return search_critical_points(variety, loss, network, seed, budget, line.update)

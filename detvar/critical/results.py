@@ -7,6 +7,7 @@ from typing import Any
 
 from detvar.classify import Certificate, CheckReport, Classification
 from detvar.classify.certificate import require_same
+from detvar.critical.certified import CertifiedPoints
 from detvar.critical.locus import CriticalLocus
 from detvar.critical.points import critical_points
 from detvar.errors import InputError, NotCertifiedError
@@ -64,6 +65,14 @@ def _check_locus(obj: dict[str, Any]) -> CheckReport:
 
 def _check_points(obj: dict[str, Any]) -> CheckReport:
     """Certify saved matrices again, without tracking anything; closed forms are recomputed."""
+    if "points" in obj:
+        from detvar.critical.recertify import recertify
+
+        try:
+            saved = CertifiedPoints.from_json(obj)
+        except NotCertifiedError as error:
+            return CheckReport(False, (f"refused: {error}",))
+        return recertify(saved)
     for field in ("variety", "loss"):
         if field not in obj:
             raise InputError(f'the saved points have no field "{field}": save them again')
@@ -72,10 +81,6 @@ def _check_points(obj: dict[str, Any]) -> CheckReport:
         raise InputError("variety must be a list [rows, columns, rank]")
     variety = DeterminantalVariety(*sizes)
     loss = loss_from_json(obj["loss"])
-    if "points" in obj:
-        from detvar.critical.search import recertify
-
-        return recertify(variety, loss, obj)
     again = critical_points(variety, loss)
     try:
         require_same(obj, again.to_json())

@@ -1,29 +1,36 @@
 """From a generic member of a family to one loss: all critical points of rank r, numerically.
 
-The generic fiber is found once by monodromy, up to the count that intersection theory predicts;
-its points are then followed to the loss in question.  What comes back is a list of candidates
-with the count it should have; `detvar.critical.certified` decides what it is worth.
+The generic fiber is found once by monodromy, up to the count that theory predicts, or until
+monodromy and the trace test find nothing more; its points are then followed to the loss in
+question.  What comes back are candidates; `detvar.critical.certifying` decides what they are worth.
 """
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
-from detvar.critical.rank_system import Family, RankSystem, family_of
+from detvar.critical.families import Family, family_of
+from detvar.critical.rank_system import RankSystem
 from detvar.errors import IncompleteError
 from detvar.exact.rational import Rational
 from detvar.losses import Loss
-from detvar.varieties import DeterminantalVariety
 
 if TYPE_CHECKING:
     from detvar.homotopy.monodromy import Fiber
+    from detvar.homotopy.progress import Progress
 
+Watcher = Callable[["Progress"], None]
 _ROUNDS = 6
 _SAME = 1e-7
+_KEPT = 16
+_MOST_PATHS = 4000
+_MOST_EDGES = 64
+_TRACE = 2e-14
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,55 +43,90 @@ class Candidates:
     x : (d, N) complex, in the charts
     charts : (d,) int
     parameters : exact parameters of the loss, in chart 0
-    expected : the count for generic members of the family
-    source : where that count comes from
+    fiber : what was found over a generic member of the family; None without tracking
     paths : number of paths followed to the loss, all rounds together
     lost : paths of the first round that did not arrive
-    seconds : float
+    stuck : (x, chart) where these paths ended
+    interrupted : whether time ran out, or the user stopped the search
+    evidence : sentences on how the search went
     """
 
     system: RankSystem
     x: Any
     charts: Any
     parameters: list[Rational]
-    expected: int
-    source: str
-    paths: int
-    lost: int
-    seconds: float
+    fiber: Fiber | None = None
+    paths: int = 0
+    lost: int = 0
+    stuck: tuple[tuple[Any, int], ...] = ()
+    interrupted: bool = False
+    evidence: tuple[str, ...] = ()
+
+    @property
+    def generic(self) -> int:
+        """Number of points over the generic member."""
+        return 0 if self.fiber is None else self.fiber.count
 
 
-def expected_count(family: Family, rank: int) -> tuple[int, str]:
-    """Return the number of critical points of rank r of a generic member, and its source."""
-    count = DeterminantalVariety(family.rows, family.columns, rank).generic_ed_degree()
-    return count, "generic ED degree, the sum of the polar degrees"
-
-
-@lru_cache(maxsize=16)
+@lru_cache(maxsize=_KEPT)
 def rank_system(family: Family, rank: int) -> RankSystem:
     """Return the critical equations of a family; their programs are made once and kept."""
     return RankSystem(family, rank)
 
 
-@lru_cache(maxsize=16)
-def _kept_fiber(family: Family, rank: int, seed: int, budget: float) -> Fiber:
-    return _search(family, rank, seed, budget, None)
+_fibers: OrderedDict[tuple[Family, int, int], Fiber] = OrderedDict()
 
 
-def _search(
+def search_fiber(
     family: Family,
     rank: int,
-    seed: int,
-    budget: float,
-    progress: Callable[[int, int, float], None] | None,
+    seed: int = 0,
+    budget: float = 60.0,
+    progress: Watcher | None = None,
 ) -> Fiber:
-    from detvar.homotopy.monodromy import monodromy
+    """Return the critical points of rank r of a random complex member of a family.
 
+    Complete fibers are kept and returned at once the next time; an incomplete one says why in
+    `complete_reason`.
+    """
+    from detvar.homotopy.monodromy import monodromy
+    from detvar.homotopy.progress import Progress
+
+    key = (family, rank, seed)
+    if key in _fibers:
+        _fibers.move_to_end(key)
+        return _fibers[key]
     made = rank_system(family, rank)
-    count, _ = expected_count(family, rank)
-    return monodromy(
-        made.system, charts=made, seed=seed, target=count, budget=budget, progress=progress
-    )
+    expected = family.expected(rank)[0]
+
+    def watch(found: int, _: int, seconds: float) -> None:
+        assert progress is not None
+        progress(Progress(rank, found, expected, None, seconds))
+
+    begin = perf_counter()
+    edges, tested = 4, expected is not None
+    while True:
+        fiber = monodromy(
+            made.system,
+            start=made.start(seed),
+            charts=made,
+            seed=seed,
+            target=expected,
+            budget=budget - (perf_counter() - begin),
+            edges=edges,
+            progress=None if progress is None else watch,
+        )
+        # without a count, edges are added until the trace test passes
+        if tested or not fiber.complete or edges >= _MOST_EDGES:
+            break
+        if trace_gap(made, fiber, seed) < _TRACE:
+            break
+        edges *= 4
+    if fiber.complete:
+        _fibers[key] = fiber
+        while len(_fibers) > _KEPT:
+            _fibers.popitem(last=False)
+    return fiber
 
 
 def generic_fiber(
@@ -92,31 +134,29 @@ def generic_fiber(
     rank: int,
     seed: int = 0,
     budget: float = 60.0,
-    progress: Callable[[int, int, float], None] | None = None,
+    progress: Watcher | None = None,
 ) -> Fiber:
-    """Return all critical points of rank r of a random complex member of a family.
+    """Return the complete generic fiber of a family whose count is known.
 
     Parameters
     ----------
-    family : weighted or quadratic
-    rank : 1 ≤ r < min(m, n)
+    family : Family
+    rank : 1 ≤ r ≤ m
     seed, budget : of the monodromy search; seconds
-    progress : called with (found, segments, seconds); the result is kept only without it
+    progress : called with the state of the search
 
     Raises
     ------
     IncompleteError
         If fewer points than expected were found within the budget.
     """
-    if progress is None:
-        fiber = _kept_fiber(family, rank, seed, budget)
-    else:
-        fiber = _search(family, rank, seed, budget, progress)
-    count, source = expected_count(family, rank)
-    if fiber.count != count:
+    fiber = search_fiber(family, rank, seed, budget, progress)
+    count, source = family.expected(rank)
+    if not fiber.complete or (count is not None and fiber.count != count):
+        known = f"the count is the {source}" if count is not None else "no count is known"
         raise IncompleteError(
-            f"{fiber.count} of {count} generic critical points of rank {rank} were found "
-            f"({fiber.complete_reason}; the count is the {source}): give a larger budget"
+            f"{fiber.count} of {'?' if count is None else count} generic critical points of rank "
+            f"{rank} were found ({fiber.complete_reason}; {known}): give a larger budget"
         )
     return fiber
 
@@ -126,85 +166,137 @@ def track_to(
     rank: int,
     seed: int = 0,
     budget: float = 60.0,
-    progress: Callable[[int, int, float], None] | None = None,
+    progress: Watcher | None = None,
 ) -> Candidates:
     """Follow the generic critical points of rank r to a given loss.
 
-    Paths that do not arrive, or arrive where another one did, are tried again along another
-    path: the generic parameters are multiplied by a complex number, which keeps their solutions
-    because the gradient is linear in them.
+    Paths that do not arrive, or arrive where another one did, are tried again along other paths,
+    from other multiples of the generic parameters where these have the same critical points.
+    When time runs out, or on an interrupt, what has arrived is returned, and the evidence says so.
 
     Parameters
     ----------
-    loss : weighted or quadratic, on m×n matrices with m ≤ n
-    rank : 1 ≤ r < m
+    loss : of a family, on m×n matrices with m ≤ n
+    rank : 1 ≤ r ≤ m
     """
     import numpy as np
 
-    from detvar.homotopy.tracker import TrackOptions, track
+    from detvar.homotopy.progress import Progress
+    from detvar.homotopy.tracker import Status, TrackOptions, track
 
     begin = perf_counter()
     family = family_of(loss)
     made = rank_system(family, rank)
-    fiber = generic_fiber(family, rank, seed, budget, progress)
+    fiber = search_fiber(family, rank, seed, budget, progress)
+    # what is left of the budget, but enough to use what the search has found
+    budget = max(budget - (perf_counter() - begin), 0.5)
     exact = family.parameters(loss)
     goal = np.array([float(x) for x in exact], dtype=np.complex128)
-    # parameters of one size keep the paths short: the equations are homogeneous in them
-    goal_size, generic_size = np.abs(goal).max(), np.abs(fiber.parameters).max()
+    evidence = (
+        [] if fiber.complete else [f"the generic fiber is incomplete: {fiber.complete_reason}"]
+    )
+    if fiber.complete and family.expected(rank)[0] is None:
+        gap = trace_gap(made, fiber, seed)
+        passed = "passed" if gap < _TRACE else "not passed"
+        evidence.append(f"{fiber.count} generic points, trace test {passed} ({gap:.0e})")
+    turns = made.system.is_homogeneous_in_parameters
+    size = np.abs(goal).max() / np.abs(fiber.parameters).max() if turns else 1.0
     rng = np.random.default_rng([seed, 77])
-    expected, source = expected_count(family, rank)
     points = np.empty((0, made.unknowns), dtype=np.complex128)
     charts = np.empty(0, dtype=np.int64)
-    paths = lost = quiet = 0
+    stuck: tuple[tuple[Any, int], ...] = ()
+    stopped, paths, quiet = not fiber.complete, 0, 0
+    start = perf_counter()
     for k in range(_ROUNDS):
-        turn = np.exp(2j * np.pi * rng.random()) if k else 1.0
-        found = track(
-            made.system,
-            fiber.points,
-            fiber.parameters * (turn * goal_size / generic_size),
-            goal,
-            options=TrackOptions() if k == 0 else TrackOptions().careful(),
-            charts=made,
-            start_charts=fiber.charts,
-        )
+        # parameters of one size keep the paths short, where scaling them is allowed
+        turn = np.exp(2j * np.pi * rng.random()) if k and turns else 1.0
+        try:
+            found = track(
+                made.system,
+                fiber.points,
+                fiber.parameters * (turn * size),
+                goal,
+                options=TrackOptions() if k == 0 else TrackOptions().careful(),
+                charts=made,
+                start_charts=fiber.charts,
+                stop=lambda: perf_counter() - start > budget,
+            )
+        except KeyboardInterrupt:
+            evidence.append("interrupted")
+            stopped = True
+            break
         paths += len(found.x)
         ok = found.success
         if k == 0:
-            lost = int((~ok).sum())
+            stuck = tuple(zip(found.x[~ok], found.charts[~ok].tolist(), strict=True))
         x, ids = made.switch(found.x[ok], found.charts[ok])
         known = len(points)
         points, charts = _merge(made, points, charts, x, ids)
-        quiet = quiet + 1 if len(points) == known else 0
-        if len(points) == expected or quiet == 2:
+        if progress is not None:
+            real = _looks_real(made.invariant(points, charts))
+            seconds = perf_counter() - begin
+            progress(Progress(rank, len(points), fiber.count, int(real.sum()), seconds))
+        if (found.status == Status.UNFINISHED).any():
+            evidence.append("the budget ended before all paths arrived")
+            stopped = True
             break
+        quiet = quiet + 1 if len(points) == known else 0
+        if len(points) == fiber.count or quiet == 2 or (k == 1 and not turns):
+            break
+    lost = len(stuck)
     return Candidates(
-        made, points, charts, exact, expected, source, paths, lost, perf_counter() - begin
+        made, points, charts, exact, fiber, paths, lost, stuck, stopped, tuple(evidence)
     )
 
 
-def _merge(made: RankSystem, x: Any, ids: Any, more: Any, more_ids: Any) -> tuple[Any, Any]:
-    """Return the points of both lists, those of equal matrices once."""
+def trace_gap(made: RankSystem, fiber: Fiber, seed: int) -> float:
+    """Return how far Σ W over the fiber is from affine along a line of linear terms.
+
+    The linear terms are the last mn parameters of a family whose count is not known.
+    """
     import numpy as np
+
+    from detvar.homotopy.homotopies import linear_trace
+
+    k = made.family.rows * made.family.columns
+    direction = np.zeros(made.family.parameter_count, dtype=np.complex128)
+    rng = np.random.default_rng([seed, 78])
+    direction[-k:] = rng.standard_normal(k) + 1j * rng.standard_normal(k)
+    return linear_trace(made.system, fiber, direction, charts=made)
+
+
+def total_degree_test(candidates: Candidates, degree: int) -> str | None:
+    """Count the generic points a second time, by a total-degree homotopy, if it is short enough.
+
+    Parameters
+    ----------
+    degree : of the loss, a polynomial; the equations have degree 2·degree − 1
+    """
+    from detvar.homotopy.homotopies import total_degree
+
+    fiber, system = candidates.fiber, candidates.system.system
+    if fiber is None or (2 * degree - 1) ** system.variables > _MOST_PATHS:
+        return None
+    found = total_degree(system, fiber.parameters)
+    return f"total degree: {found.paths} paths, {len(found.solutions)} of them to generic points"
+
+
+def _looks_real(w: Any) -> Any:
+    import numpy as np
+
+    return np.abs(w.imag).max(axis=1, initial=0) <= 1e-8 * np.abs(w).max(axis=1, initial=0)
+
+
+def _merge(made: RankSystem, x: Any, ids: Any, more: Any, more_ids: Any) -> tuple[Any, Any]:
+    """Return the points of both lists, those of equal matrices and frames once."""
+    import numpy as np
+
+    from detvar.homotopy.distinct import PointSet
 
     if not len(more):
         return x, ids
-    out = np.concatenate([x, more])
-    out_ids = np.concatenate([ids, more_ids])
-    w = made.matrices(out, out_ids).reshape(len(out), -1)
-    size = 1 + np.abs(w).max(axis=1)
-    # a random functional sorts the points; equal ones become neighbours
-    rng = np.random.default_rng(5)
-    key = (w @ (rng.standard_normal(w.shape[1]) + 1j * rng.standard_normal(w.shape[1]))).real
-    order = np.argsort(key, kind="stable")
-    keep: list[int] = []
-    for i in order:
-        same = False
-        for j in reversed(keep):
-            if key[i] - key[j] > _SAME * 10 * len(w[0]) * max(size[i], size[j]):
-                break
-            if np.abs(w[i] - w[j]).max() <= _SAME * size[i]:
-                same = True
-                break
-        if not same:
-            keep.append(int(i))
-    return out[keep], out_ids[keep]
+    out, out_ids = np.concatenate([x, more]), np.concatenate([ids, more_ids])
+    key = made.flags(out, out_ids)
+    numbers = PointSet(key.shape[1]).add(key)
+    _, first = np.unique(numbers, return_index=True)
+    return out[first], out_ids[first]

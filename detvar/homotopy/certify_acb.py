@@ -66,6 +66,14 @@ class Ball:
 
     __rmul__ = __mul__
 
+    def __truediv__(self, other: Any) -> Ball:
+        b = self._of(other)
+        return NotImplemented if b is None else Ball(self.value / b)
+
+    def __rtruediv__(self, other: Any) -> Ball:
+        b = self._of(other)
+        return NotImplemented if b is None else Ball(b / self.value)
+
     def __neg__(self) -> Ball:
         return Ball(-self.value)
 

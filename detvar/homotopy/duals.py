@@ -1,8 +1,8 @@
 """Two small rings that a polynomial map is run over: dual numbers, and a test for real constants.
 
-A map is a callable ``f(x, p)`` of two lists of ring elements that uses + − * (and integer powers)
-and exact constants only.  Run over dual numbers it yields its Jacobian; run over `RealOnly` it
-shows whether all its constants are real.
+A map is a callable ``f(x, p)`` of two lists of ring elements that uses + − * / (and integer
+powers) and exact constants only.  Run over dual numbers it yields its Jacobian; run over
+`RealOnly` it shows whether all its constants are real.
 """
 
 from __future__ import annotations
@@ -67,8 +67,24 @@ class Dual:
 
     __rmul__ = __mul__
 
+    def __truediv__(self, other: Any) -> Dual:
+        if not isinstance(other, Dual):
+            return Dual(self.value / other, {j: s / other for j, s in self.slopes.items()})
+        return self * other._reciprocal()
+
+    def __rtruediv__(self, other: Any) -> Dual:
+        return self._reciprocal().__mul__(other)
+
+    def _reciprocal(self) -> Dual:
+        """Return 1/value with slope −slope/value²."""
+        inverse = 1 / self.value
+        factor = -(inverse * inverse)
+        return Dual(inverse, {j: s * factor for j, s in self.slopes.items()})
+
     def __pow__(self, n: int) -> Dual:
-        """Return the n-th power, n ≥ 0, with slope n·value^{n−1}·slope."""
+        """Return the n-th power, with slope n·value^{n−1}·slope."""
+        if n < 0:
+            return self._reciprocal().__pow__(-n)
         if n == 0:
             return Dual(self.value**0, {})
         factor = self.value ** (n - 1) * n
@@ -81,7 +97,7 @@ def forward_jacobian(f: Map) -> Jacobian:
     Parameters
     ----------
     f : callable (x, p) -> list of N values
-        Uses + − * and non-negative integer powers only.
+        Uses + − * / and integer powers only.
 
     Returns
     -------
@@ -129,10 +145,11 @@ class RealOnly:
         return self
 
     __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = _meet
+    __truediv__ = __rtruediv__ = _meet
     __neg__ = __pos__ = _same
 
     def __pow__(self, n: int) -> RealOnly:
-        """Return the element itself: a power of a real polynomial is real."""
+        """Return the element itself: a power of a real function is real."""
         return self
 
 

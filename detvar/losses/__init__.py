@@ -1,5 +1,7 @@
 """Losses on m×n matrices: value, gradient, Hessian, convexity, and effective data."""
 
+from detvar.losses.expression import ExpressionLoss
+from detvar.losses.likelihood import LikelihoodLoss
 from detvar.losses.power import PowerLoss
 from detvar.losses.protocol import Kronecker, Loss
 from detvar.losses.quadratic import QuadraticLoss
@@ -9,7 +11,9 @@ from detvar.losses.squared import SquaredLoss
 from detvar.losses.weighted import WeightedSquaredLoss
 
 __all__ = [
+    "ExpressionLoss",
     "Kronecker",
+    "LikelihoodLoss",
     "Loss",
     "PowerLoss",
     "QuadraticLoss",

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 from detvar.errors import DetvarError, InputError
+from detvar.losses.expression import ExpressionLoss
+from detvar.losses.likelihood import LikelihoodLoss
 from detvar.losses.power import PowerLoss
 from detvar.losses.protocol import Loss
 from detvar.losses.quadratic import QuadraticLoss
@@ -17,7 +19,10 @@ _LOSSES: dict[str, tuple[Callable[..., Loss], tuple[str, ...]]] = {
     "weighted": (WeightedSquaredLoss, ("target", "weights")),
     "quadratic": (QuadraticLoss, ("target", "form")),
     "power": (PowerLoss, ("target", "exponent")),
+    "likelihood": (LikelihoodLoss, ("counts",)),
+    "expression": (ExpressionLoss, ("expression",)),
 }
+_OPTIONAL = {"expression": ("shape",)}
 
 
 def loss_from_json(obj: Any, name: str = "loss") -> Loss:
@@ -27,7 +32,8 @@ def loss_from_json(obj: Any, name: str = "loss") -> Loss:
     ----------
     obj : dict
         The field "type" and exactly the fields of that type: squared X Y · weighted target
-        weights · quadratic target form · power target exponent.
+        weights · quadratic target form · power target exponent · likelihood counts ·
+        expression expression, with the shape [m, n] if the largest indices do not tell it.
     name : str
         How to call the object in an error message.
 
@@ -53,14 +59,15 @@ def loss_from_json(obj: Any, name: str = "loss") -> Loss:
     for field in fields:
         if field not in obj:
             raise InputError(f'{name} of type "{kind}" has no field "{field}": add it')
+    more = _OPTIONAL.get(kind, ())
     for field in obj:
-        if field != "type" and field not in fields:
+        if field != "type" and field not in fields and field not in more:
             raise InputError(
                 f"{name} has the field {_shown(field)}, which type "
-                f'"{kind}" does not know: use only {", ".join(fields)}'
+                f'"{kind}" does not know: use only {", ".join((*fields, *more))}'
             )
     try:
-        return build(*(obj[field] for field in fields))
+        return build(*(obj[field] for field in (*fields, *more) if field in obj))
     except DetvarError as error:
         raise type(error)(f"in {name}: {error}") from None
 
