@@ -152,3 +152,9 @@ def test_kronecker_forms_are_quadratic_losses_too() -> None:
     form = kron(matrix([[2, 1], [1, 3]]), matrix([[1, 0], [0, 2]]))
     found = track_to(QuadraticLoss([[2, 1], [0, 1]], form), 1)
     assert found.lost > 0 and len(found.x) < found.generic
+
+
+def test_paths_to_infinity_end() -> None:
+    """Near t = 1 their steps become shorter than the spacing of floating numbers."""
+    found = track_to(WeightedSquaredLoss([[1, 2], [3, "1/5"]], [[1, 0], [1, 1]]), 1, budget=20)
+    assert len(found.x) == 3 and found.lost == 3 and not found.interrupted

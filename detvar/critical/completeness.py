@@ -11,11 +11,12 @@ from __future__ import annotations
 
 from detvar.critical.certifying import Certified
 from detvar.critical.dimension import local_dimension
+from detvar.critical.elimination import univariate_critical_points
 from detvar.critical.exact_count import exact_count
-from detvar.critical.families import is_polynomial
+from detvar.critical.families import QuadraticFamily, family_of, is_polynomial
 from detvar.critical.reports import RankReport
 from detvar.critical.tracked import Candidates, total_degree_test
-from detvar.errors import DetvarError, PositiveDimensionalError
+from detvar.errors import DetvarError, InputError, PositiveDimensionalError
 from detvar.exact.msolve import find_msolve
 from detvar.losses import Loss
 
@@ -52,11 +53,15 @@ def report_on(
             f"the {source} is reached"
         )
     if proof is None and not candidates.interrupted:
-        if here + lower < candidates.generic:
-            _refuse_families(candidates, found)
         if recount and found.distinct:
-            proof, more = _recounted(loss, e, here, budget)
+            proof, seen, more = _eliminated(loss, e, found)
+            real_proof = real_proof or seen
+            if proof is None:
+                proof, counted = _recounted(loss, e, here, budget)
+                more += counted
             evidence += more
+        if proof is None and here + lower < candidates.generic:
+            _refuse_families(candidates, found)
         if proof is None and expected is None and is_polynomial(loss):
             second = total_degree_test(candidates, loss.degree)
             evidence += [] if second is None else [second]
@@ -91,6 +96,26 @@ def _refuse_families(candidates: Candidates, found: Certified) -> None:
                 f"on a family of dimension {size} (seen numerically), so there is no list of them; "
                 "break the symmetry of the data, or look at the family itself"
             )
+
+
+def _eliminated(loss: Loss, e: int, found: Certified) -> tuple[str | None, str | None, list[str]]:
+    """Return proofs for all points, and for the real ones, by elimination, and what else it says.
+
+    Definite quadratic losses on 2×n matrices of rank 1 come down to one polynomial over Q.
+    """
+    if e != 1 or min(loss.shape) != 2 or not isinstance(family_of(loss), QuadraticFamily):
+        return None, None, []
+    try:
+        exact = univariate_critical_points(loss)
+    except InputError:  # not definite
+        return None, None, []
+    said = f"{exact.distinct_count} roots of one polynomial over Q"
+    if exact.distinct_count == exact.complex_count == len(found.points):
+        return said, said, []
+    real = sum(bool(p.is_real) for p in found.points)
+    if real == len(exact.points) and all(p.is_real is not None for p in found.points):
+        return None, f"{real} real directions by elimination over Q", []
+    return None, None, [f"{len(exact.points)} real points by elimination over Q"]
 
 
 def _recounted(loss: Loss, e: int, here: int, budget: float) -> tuple[str | None, list[str]]:

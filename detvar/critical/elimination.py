@@ -15,7 +15,7 @@ from detvar.errors import InputError, PositiveDimensionalError
 from detvar.exact.algebraic import RealAlgebraic
 from detvar.exact.inertia import Inertia, is_positive_definite
 from detvar.exact.matrices import Matrix, determinant, identity, inverse, kron, unvec, zeros
-from detvar.exact.number_field import element_at, roots_of
+from detvar.exact.number_field import elements_at, roots_of
 from detvar.exact.rational import Rational
 from detvar.exact.roots import Root
 from detvar.exact.univariate import (
@@ -63,8 +63,7 @@ class UnivariatePoint:
         **Cost**: for every entry a minimal polynomial of the degree of the parameter.
         """
         return tuple(
-            tuple(element_at(x, self._denominator, self._root) for x in row)
-            for row in self._entries
+            tuple(_at(x, self._denominator, self._root) for x in row) for row in self._entries
         )
 
     @property
@@ -252,14 +251,14 @@ def _listed(form: _Form, lines: _Lines, numerator: Univariate) -> UnivariatePoin
     critical = without_common_factors(critical, lines.target)
     factors = roots_of(critical) if critical.degree() > 0 else []
     line, one = Univariate([0, 1]), Univariate([1])
-    found = [(element_at(line, one, x), x, e) for _, e, roots in factors for x in roots]
+    found = [(_at(line, one, x), x, e) for _, e, roots in factors for x in roots]
     found.sort(key=lambda entry: entry[0])
     # the sign of f′ changes where W = 0 too
     zero = roots_of(lines.target)[0][2] if lines.target.degree() > 0 else []
-    marks = sorted([a for a, _, _ in found] + [element_at(line, one, x) for x in zero])
+    marks = sorted([a for a, _, _ in found] + [_at(line, one, x) for x in zero])
     signs = signs_around(numerator, marks)
     value = lines.determinant * (2 * form.constant) - lines.numerator
-    values = [element_at(value, lines.determinant * 2, x) for _, x, _ in found]
+    values = [_at(value, lines.determinant * 2, x) for _, x, _ in found]
     least = min(values, default=None)
     entries = tuple(tuple(x * b for b in lines.factor) for x in lines.direction)
     if form.is_transposed:
@@ -279,3 +278,10 @@ def _listed(form: _Form, lines: _Lines, numerator: Univariate) -> UnivariatePoin
     distinct = sum(int(h.degree()) for h, _, _ in factors)
     counts = _decided(lines, int(critical.degree()), distinct)
     return UnivariatePoints(tuple(points), critical, *counts, 4 * form.size - 2)
+
+
+def _at(top: Univariate, low: Univariate, root: Root | Rational) -> RealAlgebraic:
+    """top/low at a real number where low is not 0."""
+    if isinstance(root, Rational):
+        return RealAlgebraic(top(root) / low(root))
+    return elements_at(top, low, root.polynomial.polynomial, [root])[0]

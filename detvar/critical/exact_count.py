@@ -16,7 +16,7 @@ from detvar.exact.rational_functions import Polynomial
 from detvar.exact.staircase import dimension, standard_monomials
 from detvar.losses import Loss
 
-_CHARTS = 3  # charts tried over Q
+CHARTS = 3  # tried over Q; the first is sparse
 _SMALL = 4  # unknowns up to which FLINT goes first
 
 
@@ -199,15 +199,15 @@ def finite_basis(
         If the budget ended first.
     """
     end = monotonic() + budget
-    for k in range(_CHARTS):
-        cells = critical_ideals(loss, rank, seed=seed + k, size=3 * k)  # the first is sparse
+    for k in range(CHARTS):
+        cells = critical_ideals(loss, rank, seed=seed + k, size=3 * k)
         found = [(cell, saturated_basis(cell, end - monotonic(), seed)) for cell in cells]
         largest = max(found, key=lambda pair: pair[1].dimension)
         if largest[1].dimension > 0:
             return largest
         if all(basis.dimension < 0 for _, basis in found[1:]):
             return found[0]
-    raise IncompleteError(f"{_CHARTS} charts all miss a critical point: try another seed")
+    raise IncompleteError(f"{CHARTS} charts all miss a critical point: try another seed")
 
 
 def saturated_basis(cell: CriticalIdeal, budget: float, seed: int = 0) -> GroebnerBasis:

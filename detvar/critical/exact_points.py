@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from time import monotonic
 
 from detvar.critical.critical_ideal import critical_ideals
-from detvar.critical.exact_count import empty_modulo, finite_basis
+from detvar.critical.exact_count import CHARTS, empty_modulo, finite_basis
 from detvar.errors import IncompleteError, PositiveDimensionalError
 from detvar.exact.algebraic import RealAlgebraic
 from detvar.exact.msolve import parametrization
@@ -92,20 +93,26 @@ def exact_points(
     if method == "flint":
         cell, basis = finite_basis(loss, rank, seed, budget)
         if basis.dimension > 0:
-            raise PositiveDimensionalError(_infinite(rank, basis.dimension))
-        points = None
-        if basis.dimension == 0:
-            algebra = QuotientAlgebra.of(basis)
-            points = _separated(algebra, seed)
-        return ExactPoints(loss.shape, points, True, cell.matrix)
+            raise PositiveDimensionalError(_infinite(rank, f"dimension {basis.dimension}"))
+        found = _separated(QuotientAlgebra.of(basis), seed) if basis.dimension == 0 else None
+        return ExactPoints(loss.shape, found, True, cell.matrix)
     end = monotonic() + budget
-    cell = critical_ideals(loss, rank, seed=seed, size=9)[0]
-    if not empty_modulo(cell.degenerate(), seed, budget):
-        cell = cell.saturated(seed)
-    points = parametrization(cell.equations, end - monotonic())
-    if points is None and not empty_modulo(cell.equations, seed, end - monotonic()):
-        raise PositiveDimensionalError(_infinite(rank, None))
-    return ExactPoints(loss.shape, points, False, cell.matrix)
+
+    def empty(polynomials: Sequence[Polynomial]) -> bool:
+        return empty_modulo(polynomials, seed, end - monotonic())
+
+    for k in range(CHARTS):
+        cells = critical_ideals(loss, rank, seed=seed + k, size=3 * k)
+        cells = [c if empty(c.degenerate()) else c.saturated(seed) for c in cells]
+        if any(not empty(c.equations) for c in cells[1:]):
+            continue
+        found = None
+        if not empty(cells[0].equations):
+            found = parametrization(cells[0].equations, end - monotonic())
+            if found is None:
+                raise PositiveDimensionalError(_infinite(rank, "positive dimension"))
+        return ExactPoints(loss.shape, found, False, cells[0].matrix)
+    raise IncompleteError(f"{CHARTS} charts all miss a critical point: try another seed")
 
 
 def _separated(algebra: QuotientAlgebra, seed: int) -> Parametrization:
@@ -117,6 +124,5 @@ def _separated(algebra: QuotientAlgebra, seed: int) -> Parametrization:
     raise IncompleteError("no linear form separates the points: try another seed")
 
 
-def _infinite(rank: int, dimension: int | None) -> str:
-    size = "positive dimension" if dimension is None else f"dimension {dimension}"
+def _infinite(rank: int, size: str) -> str:
     return f"the critical points of rank {rank} form a set of {size}: perturb the data"

@@ -175,7 +175,7 @@ class RankSystem:
 
     def invariant(self, x: Any, chart: Any) -> Any:
         """Return the entries of W, which do not depend on the chart."""
-        return self.matrices(x, chart).reshape(len(x), -1)
+        return self.matrices(x, chart).reshape(len(x), self.family.rows * self.family.columns)
 
     def flags(self, x: Any, chart: Any) -> Any:
         """Return W and the orthogonal projector onto the column space of [I; A], one size.
@@ -185,9 +185,9 @@ class RankSystem:
         import numpy as np
 
         unitary = np.linalg.qr(self._frames(x, chart))[0]
-        w = self.matrices(x, chart).reshape(len(x), -1)
+        w = self.matrices(x, chart).reshape(len(x), self.family.rows * self.family.columns)
         size = np.abs(w).max(axis=1, keepdims=True, initial=0)
-        projector = (unitary @ unitary.conj().swapaxes(1, 2)).reshape(len(x), -1)
+        projector = (unitary @ unitary.conj().swapaxes(1, 2)).reshape(len(x), self.family.rows**2)
         return np.concatenate([w, np.where(size > 0, size, 1) * projector], axis=1)
 
     def switch(self, x: Any, chart: Any) -> tuple[Any, Any]:
@@ -214,7 +214,8 @@ class RankSystem:
         rows = np.take_along_axis(frames, self._order[ids][:, :, None], axis=1)
         block, rest = rows[:, :r], rows[:, r:]
         a = _right_divide(rest, block)
-        flat = (a.reshape(len(a), -1), (block @ factors).reshape(len(a), -1))
+        m, n = self.family.rows, self.family.columns
+        flat = (a.reshape(len(a), (m - r) * r), (block @ factors).reshape(len(a), r * n))
         return np.concatenate(flat, axis=1), ids
 
     def _number_of(self, pivots: Any) -> Any:
@@ -245,8 +246,8 @@ class RankSystem:
             block = np.take_along_axis(frames[busy], pivots[busy][:, :, None], axis=1)
             a = np.abs(_right_divide(frames[busy], block))
             a[np.arange(len(busy))[:, None], pivots[busy]] = 0  # the identity
-            place = np.argmax(a.reshape(len(busy), -1), axis=1)
-            better = a.reshape(len(busy), -1)[np.arange(len(busy)), place] > _SWITCH_TO
+            place = np.argmax(a.reshape(len(busy), m * r), axis=1)
+            better = a.reshape(len(busy), m * r)[np.arange(len(busy)), place] > _SWITCH_TO
             busy, place = busy[better], place[better]
             if not busy.size:
                 break

@@ -163,7 +163,8 @@ def parametrization(
         points = Parametrization(f, d, tuple(known[x] for x in names))
     except (ValueError, TypeError, KeyError, IndexError, ZeroDivisionError):
         raise _unexpected("the parametrization") from None
-    if f.gcd(f.derivative()).degree() or not points.satisfies(polynomials):
+    proper = f.degree() > 0 and not f.gcd(f.derivative()).degree() and not f.gcd(d).degree()
+    if not proper or not points.satisfies(polynomials):
         raise IncompleteError("the points of msolve do not solve the equations: do not use them")
     return points
 

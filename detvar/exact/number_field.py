@@ -1,43 +1,16 @@
-"""Elements of Q[t]/(f) at a real root of an irreducible f, as real algebraic numbers."""
+"""Rational functions at real roots of polynomials over Q, as real algebraic numbers."""
 
 from __future__ import annotations
 
-from flint import arb, ctx, fmpq, fmpq_mat, fmpq_poly, fmpz_poly
+from collections.abc import Sequence
+
+from flint import arb, ctx, fmpq, fmpq_poly, fmpz_poly
 
 from detvar.exact.algebraic import RealAlgebraic
 from detvar.exact.polynomials import irreducible_factors, primitive
 from detvar.exact.root_sums import as_sum, recognise
 from detvar.exact.roots import Root, irreducible
-
-
-def inverse_modulo(g: fmpq_poly, f: fmpq_poly) -> fmpq_poly:
-    """Return 1/g modulo f.
-
-    Raises
-    ------
-    ZeroDivisionError
-        If g and f have a common root.
-
-    Examples
-    --------
-    >>> str(inverse_modulo(fmpq_poly([0, 1]), fmpq_poly([-2, 0, 1])))
-    '1/2*x'
-    """
-    d, s, _ = g.xgcd(f)
-    if d.degree() != 0:
-        raise ZeroDivisionError("the element has no inverse: it has a root in common with f")
-    return s / d[0] % f
-
-
-def multiplication(g: fmpq_poly, f: fmpq_poly) -> fmpq_mat:
-    """Return the matrix of h ↦ g·h on Q[t]/(f) in the basis 1, t, …, t^(d−1)."""
-    d = f.degree()
-    out, h, t = fmpq_mat(d, d), g % f, fmpq_poly([0, 1])
-    for j in range(d):
-        for i, c in enumerate(h.coeffs()):
-            out[i, j] = c
-        h = h * t % f
-    return out
+from detvar.exact.univariate import interpolate
 
 
 def roots_of(f: fmpz_poly | fmpq_poly) -> list[tuple[fmpz_poly, int, list[Root | fmpq]]]:
@@ -56,32 +29,48 @@ def roots_of(f: fmpz_poly | fmpq_poly) -> list[tuple[fmpz_poly, int, list[Root |
     return out
 
 
-def element_at(g: fmpq_poly, root: Root | fmpq) -> RealAlgebraic:
-    """Return g(α) for a rational α, or a real root α of an irreducible polynomial.
+def elements_at(
+    top: fmpq_poly, low: fmpq_poly, f: fmpz_poly, roots: Sequence[Root | fmpq]
+) -> list[RealAlgebraic]:
+    """Return top(α)/low(α) for real roots α of an irreducible polynomial f; low(α) ≠ 0.
 
-    The minimal polynomial of g(α) is that of multiplication by g on Q[t]/(f); a ball around
-    g(α) tells which of its roots is meant.
+    The numbers are roots of y ↦ Res(f, y·low − top), which is found by interpolation; balls tell
+    which of the roots are meant.
 
     Notes
     -----
-    **Cost**: the minimal polynomial of a d×d matrix over Q, d the degree of α.
+    **Cost**: d + 1 resultants over Z and the factorisation of a polynomial of degree d = deg f,
+    once for all roots.
 
     Examples
     --------
-    >>> f = irreducible(fmpz_poly([-2, 0, 0, 1]))  # ∛2
-    >>> str(element_at(fmpq_poly([1, 0, 1]), Root(f, 0)).minimal_polynomial())
+    >>> (f, _, roots), *_ = roots_of(fmpz_poly([-2, 0, 0, 1]))  # ∛2
+    >>> (x,) = elements_at(fmpq_poly([1, 0, 1]), fmpq_poly([1]), f, roots)
+    >>> str(x.minimal_polynomial())
     'x^3 + (-3)*x^2 + 3*x + (-5)'
     """
-    if isinstance(root, fmpq):
-        return RealAlgebraic(g(root))
-    f = fmpq_poly(root.polynomial.polynomial)
-    g = g % f
-    if g.degree() < 1:
-        return RealAlgebraic(g[0])
-    top, scale = g.numer(), g.denom()
+    if not roots:
+        return []
+    if f.degree() == 1:
+        x = fmpq(-f[0], f[1])
+        return [RealAlgebraic(top(x) / low(x))] * len(roots)
+    modulus = fmpq_poly(f)
+    size, lead = max(top.degree(), low.degree()), modulus.leading_coefficient()
 
-    def ball(bits: int) -> arb:
-        with ctx.workprec(bits + 32):
-            return top(root.ball(bits)) / scale
+    def norm(y: int) -> list[fmpq]:
+        g = low * y - top  # Res(f, g) = lead^deg(g)·∏ g(α), and the degree can drop
+        return [modulus.resultant(g) * lead ** int(size - g.degree()) if g else fmpq(0)]
 
-    return RealAlgebraic(*as_sum(recognise(primitive(multiplication(g, f).minpoly()), ball)))
+    (values,) = interpolate(norm, int(f.degree()))
+    # a power of an irreducible polynomial, as f is irreducible
+    minimal = irreducible_factors(primitive(values))[0][0]
+
+    def number(root: Root) -> RealAlgebraic:
+        def ball(bits: int) -> arb:
+            with ctx.workprec(bits + 32):
+                x = root.ball(bits)
+                return top.numer()(x) * low.denom() / (low.numer()(x) * top.denom())
+
+        return RealAlgebraic(*as_sum(recognise(minimal, ball)))
+
+    return [number(x) for x in roots if isinstance(x, Root)]

@@ -9,7 +9,7 @@ from functools import cached_property
 from flint import fmpq_poly
 
 from detvar.exact.algebraic import RealAlgebraic
-from detvar.exact.number_field import element_at, inverse_modulo, roots_of
+from detvar.exact.number_field import elements_at, roots_of
 from detvar.exact.rational_functions import Polynomial
 
 
@@ -49,33 +49,36 @@ class Parametrization:
         """The number of complex points."""
         return int(self.polynomial.degree())
 
-    @cached_property
-    def coordinates(self) -> tuple[fmpq_poly, ...]:
-        """The coordinates as polynomials in t, modulo f."""
-        inverse = inverse_modulo(self.denominator, self.polynomial)
-        return tuple(n * inverse % self.polynomial for n in self.numerators)
+    def evaluate(self, expression: Polynomial) -> tuple[fmpq_poly, fmpq_poly]:
+        """Return a polynomial in the coordinates as a quotient of polynomials in t.
 
-    def evaluate(self, expression: Polynomial) -> fmpq_poly:
-        """Return a polynomial in the coordinates as a polynomial in t, modulo f."""
-        f, powers = self.polynomial, self._powers
+        Nothing is reduced modulo f, which would make the coefficients large.
+        """
+        size = int(expression.total_degree()) if expression else 0
         out = fmpq_poly([0])
         for exponents, c in expression.terms():
-            term = fmpq_poly([c])
+            term = fmpq_poly([c]) * self._power(None, size - sum(map(int, exponents)))
             for i, e in enumerate(map(int, exponents)):
                 if e:
-                    if (i, e) not in powers:
-                        powers[i, e] = self.coordinates[i] ** e % f
-                    term = term * powers[i, e] % f
+                    term = term * self._power(i, e)
             out += term
-        return out
+        return out, self._power(None, size)
+
+    def _power(self, i: int | None, exponent: int) -> fmpq_poly:
+        """A power of n_i, or of d."""
+        key = (i, exponent)
+        if key not in self._powers:
+            base = self.denominator if i is None else self.numerators[i]
+            self._powers[key] = base**exponent
+        return self._powers[key]
 
     @cached_property
-    def _powers(self) -> dict[tuple[int, int], fmpq_poly]:
+    def _powers(self) -> dict[tuple[int | None, int], fmpq_poly]:
         return {}
 
     def satisfies(self, equations: Iterable[Polynomial]) -> bool:
-        """Say whether all points are solutions; exact."""
-        return not any(self.evaluate(e) for e in equations)
+        """Say whether all points are solutions: exact, if f and d have no common root."""
+        return not any(self.evaluate(e)[0] % self.polynomial for e in equations)
 
     def real_values(self, expressions: Sequence[Polynomial]) -> list[tuple[RealAlgebraic, ...]]:
         """Return the values of polynomials in the coordinates at the real points.
@@ -84,13 +87,13 @@ class Parametrization:
 
         Notes
         -----
-        **Cost**: for each value the minimal polynomial of a matrix, as large as the factor.
+        **Cost**: for each value as many resultants as the factor has roots.
         **Validity**: all real points, if the parameter t is real where the point is, as with a
         rational linear form in the coordinates.
         """
         values = [self.evaluate(e) for e in expressions]
-        return [
-            tuple(element_at(v, root) for v in values)
-            for _, _, roots in roots_of(self.polynomial)
-            for root in roots
-        ]
+        out: list[tuple[RealAlgebraic, ...]] = []
+        for f, _, roots in roots_of(self.polynomial):
+            columns = [elements_at(top, low, f, roots) for top, low in values]
+            out += zip(*columns, strict=True)
+        return out

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 
-from flint import fmpq, fmpq_mat, fmpq_poly
+from flint import fmpq, fmpq_poly
 
 from detvar.exact.algebraic import RealAlgebraic
-from detvar.exact.number_field import inverse_modulo
 
 Univariate = fmpq_poly
 
@@ -21,12 +20,39 @@ def interpolate(values: Callable[[int], Sequence[fmpq]], degree: int) -> list[fm
     >>> [str(p) for p in interpolate(lambda x: [fmpq(x * x), fmpq(3 - x)], 2)]
     ['x^2', '(-1)*x + 3']
     """
-    n = degree + 1
-    table = [list(values(x)) for x in range(n)]
-    nodes = fmpq_mat(n, n, [fmpq(x) ** k for x in range(n) for k in range(n)])
-    right = fmpq_mat(n, len(table[0]), [y for row in table for y in row])
-    found = nodes.solve(right)
-    return [fmpq_poly([found[i, k] for i in range(n)]) for k in range(len(table[0]))]
+    table = [list(values(x)) for x in range(degree + 1)]
+    return [_newton([fmpq(y) for y in column]) for column in zip(*table, strict=True)]
+
+
+def _newton(values: list[fmpq]) -> fmpq_poly:
+    """Newton's divided differences at the nodes 0, 1, …."""
+    n = len(values)
+    for step in range(1, n):
+        for i in range(n - 1, step - 1, -1):
+            values[i] = (values[i] - values[i - 1]) / step
+    out = fmpq_poly([0])
+    for i in range(n - 1, -1, -1):
+        out = out * fmpq_poly([-i, 1]) + values[i]
+    return out
+
+
+def inverse_modulo(g: fmpq_poly, f: fmpq_poly) -> fmpq_poly:
+    """Return 1/g modulo f.
+
+    Raises
+    ------
+    ZeroDivisionError
+        If g and f have a common root.
+
+    Examples
+    --------
+    >>> str(inverse_modulo(fmpq_poly([0, 1]), fmpq_poly([-2, 0, 1])))
+    '1/2*x'
+    """
+    d, s, _ = g.xgcd(f)
+    if d.degree() != 0:
+        raise ZeroDivisionError("the element has no inverse: it has a root in common with f")
+    return s / d[0] % f
 
 
 def without_common_factors(f: fmpq_poly, g: fmpq_poly) -> fmpq_poly:

@@ -288,7 +288,8 @@ def _round(lanes: Lanes, control: _Control, opt: TrackOptions) -> None:
         np.copyto(lanes.saved, lanes.x, where=accept)
         np.copyto(lanes.series, series, where=accept)
     arrived = accept & (lanes.t >= 1.0)
-    small = reject & ((lanes.h_max < opt.min_step) | ~moved)
+    # a step so short that t + h = t would be accepted for ever
+    small = (reject & (lanes.h_max < opt.min_step)) | (fresh & ~moved & ~arrived)
     lanes.status[arrived] = Status.SUCCESS
     lanes.status[small] = Status.STEP_TOO_SMALL
     lanes.status[(lanes.steps + lanes.rejected >= opt.max_steps) & ~arrived] = Status.TOO_MANY_STEPS
