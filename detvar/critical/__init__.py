@@ -6,6 +6,16 @@ from detvar.critical.locus import CriticalLocus, LocusComponent, critical_locus
 from detvar.critical.points import CriticalPoints, critical_points
 from detvar.critical.reports import RankReport
 from detvar.critical.results import check_result
+from detvar.critical.sampling import (
+    LossFamily,
+    Sample,
+    log_uniform_weights,
+    normal_target,
+    sample,
+    uniform_target,
+    uniform_weights,
+    wishart,
+)
 
 __all__ = [
     "CertifiedPoint",
@@ -13,8 +23,16 @@ __all__ = [
     "CriticalLocus",
     "CriticalPoints",
     "LocusComponent",
+    "LossFamily",
     "RankReport",
+    "Sample",
     "check_result",
     "critical_locus",
     "critical_points",
+    "log_uniform_weights",
+    "normal_target",
+    "sample",
+    "uniform_target",
+    "uniform_weights",
+    "wishart",
 ]
