@@ -15,7 +15,7 @@ from detvar.errors import InputError
 from detvar.exact.inertia import Inertia, inertia
 from detvar.exact.matrices import Matrix, is_zero, rank, to_text_rows
 from detvar.exact.rational import Rational, to_text, versions
-from detvar.losses import Loss, Reduction
+from detvar.losses import Loss, Reduction, is_polynomial
 from detvar.networks.linear import LinearNetwork, Weights
 
 _FULL_HESSIAN_UP_TO = 100
@@ -170,7 +170,8 @@ def classify(network: LinearNetwork, loss: Loss, weights: Any) -> Classification
     Parameters
     ----------
     network : LinearNetwork
-    loss : SquaredLoss, WeightedSquaredLoss, QuadraticLoss or PowerLoss on d_h × d_0 matrices
+    loss : SquaredLoss, WeightedSquaredLoss, QuadraticLoss, PowerLoss or a polynomial
+        ExpressionLoss, on d_h × d_0 matrices
     weights : (W_1, …, W_h), exact, W_i of shape d_i × d_{i−1}
 
     Returns
@@ -179,8 +180,8 @@ def classify(network: LinearNetwork, loss: Loss, weights: Any) -> Classification
 
     Raises
     ------
-    ShapeError, NotExactError
-        If the weights do not fit the network, or are not exact.
+    ShapeError, NotExactError, InputError
+        If the weights do not fit the network, or are not exact; if the loss is no polynomial.
 
     Notes
     -----
@@ -197,6 +198,11 @@ def classify(network: LinearNetwork, loss: Loss, weights: Any) -> Classification
     >>> c.kind, c.nature, c.function_space_inertia
     ('pure', 'strict_saddle', Inertia(positive=2, negative=1, zero=0))
     """
+    if not is_polynomial(loss):
+        raise InputError(
+            f"classify needs a polynomial loss, and this {loss.to_json()['type']} loss is none: "
+            "use critical_points (detvar points)"
+        )
     w = network.check_weights(weights)
     reduction = loss.reduce(network)
     product = network.end_to_end(w)

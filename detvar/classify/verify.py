@@ -39,10 +39,18 @@ from detvar.exact.matrices import (
     left_inverse,
     rank,
     require_shape,
+    zeros,
 )
 from detvar.exact.rational import to_text
 from detvar.exact.series import polynomial
-from detvar.losses import Loss, PowerLoss, QuadraticLoss, SquaredLoss, WeightedSquaredLoss
+from detvar.losses import (
+    ExpressionLoss,
+    Loss,
+    PowerLoss,
+    QuadraticLoss,
+    SquaredLoss,
+    WeightedSquaredLoss,
+)
 from detvar.networks.linear import LinearNetwork, Weights
 
 _FACTORED_UP_TO = 160
@@ -204,6 +212,11 @@ def _convex(loss: Loss) -> str:
         return "the weights of the loss are non-negative, hence it is convex"
     if isinstance(loss, QuadraticLoss) and _factor(loss.form).negative == 0:
         return "the form of the loss is positive semidefinite (LDLᵀ), hence it is convex"
+    if isinstance(loss, ExpressionLoss) and loss.is_polynomial:
+        if loss.degree <= 2 and _factor(loss.hessian(zeros(*loss.shape))).negative == 0:
+            return "the Hessian of the quadratic loss is positive semidefinite (LDLᵀ): it is convex"
+        if loss.degree > 2 and loss.is_convex():
+            return "the loss is convex by the rules for sums, multiples and powers"
     raise Refused("the loss is not convex")
 
 

@@ -23,7 +23,7 @@ from detvar.exact.balls import exact_float
 from detvar.exact.inertia import Inertia, inertia
 from detvar.exact.matrices import Matrix, is_zero, rank
 from detvar.exact.rational import Rational, rational
-from detvar.losses import LikelihoodLoss, Loss
+from detvar.losses import LikelihoodLoss, Loss, is_polynomial
 
 
 @dataclass(frozen=True, eq=False)
@@ -163,7 +163,7 @@ def exact_point(loss: Loss, w: Matrix) -> CertifiedPoint:
     g = loss.gradient(w)
     found = inertia(function_space_hessian(w, g, loss.hessian(w)))
     nature = nature_of(found)
-    if nature == "undecided" and found.negative == 0 and not isinstance(loss, LikelihoodLoss):
+    if nature == "undecided" and found.negative == 0 and is_polynomial(loss):
         resolved = reduce_degenerate(loss, w).nature
         nature = "local_minimum" if resolved == "local_minimum" else "undecided"
     if is_zero(g) and loss.is_convex():

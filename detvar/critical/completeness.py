@@ -13,12 +13,12 @@ from detvar.critical.certifying import Certified
 from detvar.critical.dimension import local_dimension
 from detvar.critical.elimination import univariate_critical_points
 from detvar.critical.exact_count import exact_count
-from detvar.critical.families import QuadraticFamily, family_of, is_polynomial
+from detvar.critical.families import QuadraticFamily, family_of
 from detvar.critical.reports import RankReport
 from detvar.critical.tracked import Candidates, total_degree_test
 from detvar.errors import DetvarError, InputError, PositiveDimensionalError
 from detvar.exact.msolve import find_msolve
-from detvar.losses import Loss
+from detvar.losses import Loss, is_polynomial
 
 _LEAST_SECONDS, _FLINT = 1.0, 12
 

@@ -373,13 +373,6 @@ def family_of(loss: Loss) -> Family:
     )
 
 
-def is_polynomial(loss: Loss) -> bool:
-    """Say whether the loss is a polynomial in the entries of W."""
-    if isinstance(loss, ExpressionLoss):
-        return loss.is_polynomial
-    return not isinstance(loss, LikelihoodLoss)
-
-
 def _is_quadratic(loss: Loss) -> bool:
     if isinstance(loss, PowerLoss):
         return loss.exponent == 2

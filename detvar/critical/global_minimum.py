@@ -6,12 +6,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from detvar.critical.certified_point import CertifiedPoint
-from detvar.critical.families import is_polynomial
 from detvar.critical.symmetries import images
 from detvar.exact.inertia import inertia
 from detvar.exact.matrices import Matrix
 from detvar.exact.rational import Rational
-from detvar.losses import LikelihoodLoss, Loss
+from detvar.losses import LikelihoodLoss, Loss, is_polynomial
 
 
 def attains_minimum(loss: Loss) -> bool:

@@ -204,13 +204,14 @@ class Sample:
     def from_json(cls, data: Any) -> Sample:
         """Return the sample that `to_json` wrote."""
         try:
-            lists = (tuple(data[name]) for name in ("real", "minima", "parity"))
             m, n, r = data["variety"]
             out = cls(
                 (int(m), int(n), int(r)),
                 str(data["family"]),
                 int(data["asked"]),
-                *lists,
+                tuple(data["real"]),
+                tuple(data["minima"]),
+                tuple(data["parity"]),
                 int(data["seed"]),
                 float(data["seconds"]),
             )
@@ -331,8 +332,8 @@ def _certified_counts(
         known = np.flatnonzero(full & zeros.is_real)
         if known.size:
             p = [ball_array(seen[known, k].astype(np.complex128)) for k in range(seen.shape[1])]
-            jacobian = forward_jacobian(lambda y, _, p=p: made.equations(y, p))
-            hessians = enclosed(jacobian, zeros.coordinates(known))
+            jacobian = forward_jacobian(made.equations)
+            hessians = enclosed(lambda y, _: jacobian(y, p), zeros.coordinates(known))  # noqa: B023
             for k, signs in zip(known, certified_inertia(hessians), strict=True):
                 if signs is not None:
                     i = owner[here[k]]

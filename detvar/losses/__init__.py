@@ -3,7 +3,7 @@
 from detvar.losses.expression import ExpressionLoss
 from detvar.losses.likelihood import LikelihoodLoss
 from detvar.losses.power import PowerLoss
-from detvar.losses.protocol import Kronecker, Loss
+from detvar.losses.protocol import Kronecker, Loss, is_polynomial
 from detvar.losses.quadratic import QuadraticLoss
 from detvar.losses.reading import loss_from_json
 from detvar.losses.reduction import Reduction
@@ -20,5 +20,6 @@ __all__ = [
     "Reduction",
     "SquaredLoss",
     "WeightedSquaredLoss",
+    "is_polynomial",
     "loss_from_json",
 ]

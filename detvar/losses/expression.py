@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from detvar.errors import InputError, ShapeError
+from detvar.errors import InputError
 from detvar.exact.inertia import is_positive_semidefinite
-from detvar.exact.matrices import Matrix, identity, inverse, rank, unvec, vec, zeros
-from detvar.exact.rational import Rational, rational
-from detvar.losses.expression_text import ALGEBRAIC, entry_name, read_expression
-from detvar.losses.protocol import Kronecker, Loss, point
+from detvar.exact.matrices import Matrix, hstack, identity, nullspace, unvec, vec, zeros
+from detvar.exact.rational import Rational, rational, to_text
+from detvar.exact.rational_functions import Polynomial, RationalFunction
+from detvar.losses.expression_text import canonical_text, entry_name, read_expression
+from detvar.losses.formula import degree_bounds, divides, expanded, is_convex_as_written
+from detvar.losses.protocol import Kronecker, Loss, constant_in, point
 from detvar.losses.quadratic import QuadraticLoss
 from detvar.losses.reduction import Reduction, reduction, require_network
 
@@ -23,21 +25,22 @@ class ExpressionLoss:
 
     Parameters
     ----------
-    expression : a SymPy expression with rational numbers, or text such as "(w11 - 1)**2 + w12/3"
-    W : an m×n SymPy matrix of symbols, or the pair (m, n) for text in w11, w12, …; by default
-        the largest indices in the text
+    expression : text such as "(w11 - 1)**2 + w12/3", or a SymPy expression with rational numbers
+    W : the pair (m, n) for text, by default the largest indices in it; for a SymPy expression
+        the m×n SymPy matrix of its symbols
 
     Raises
     ------
-    InputError
-        If the expression is not algebraic, contains a float or a symbol that is not in W.
+    InputError, ShapeError
+        If the expression is not algebraic, contains a float, a symbol that is not in W, or a
+        division by zero, or is too large; see `detvar.losses.expression_text`.
 
     Notes
     -----
     **Cost**: the derivatives are built once, as a graph without repetitions.
-    **Validity**: for quotients, where no denominator vanishes. `is_convex` is exact for
-    polynomials of degree 2; of others it recognises sums of even powers of affine forms with
-    positive factors, and answers False where it does not know.
+    **Validity**: a quotient that cancels to a polynomial is that polynomial; other quotients are
+    defined where no denominator of the formula as written vanishes, and `classify` does not take
+    them. Two expression losses are equal if their texts and shapes are.
 
     Examples
     --------
@@ -48,62 +51,91 @@ class ExpressionLoss:
 
     text: str
     shape: tuple[int, int]
-    _tree: Any = field(compare=False, repr=False)
+    _formula: Any = field(compare=False, repr=False)
 
     def __init__(self, expression: Any, W: Any = None) -> None:
         if isinstance(expression, str):
-            tree, largest = read_expression(expression)
-            size = _size(W, largest)
+            text = canonical_text(expression)
+            graph, root, size = read_expression(text, _size(W))
         else:
-            tree, size = _renamed(expression, W)
-        if tree.free_symbols and not _is_rational(tree):
-            raise InputError(f"the expression is not algebraic: {ALGEBRAIC}")
-        object.__setattr__(self, "text", str(tree))
+            text, size = _sympy_text(expression, W)
+            graph, root, size = read_expression(text, size)
+        object.__setattr__(self, "text", text)
         object.__setattr__(self, "shape", size)
-        object.__setattr__(self, "_tree", tree)
+        object.__setattr__(self, "_formula", (graph, root))
+        if divides(graph, root):
+            self._require_values()
 
     # --- the formula --------------------------------------------------------------------------
 
-    @cached_property
-    def _symbols(self) -> list[Any]:
-        import sympy
-
+    def _require_values(self) -> None:
+        """Refuse a formula without a value at three points: a denominator vanishes identically."""
         m, n = self.shape
-        return [sympy.Symbol(entry_name(i + 1, j + 1)) for i in range(m) for j in range(n)]
+        for t in (3, 5, 8):
+            flat = [Rational(t + k * k, 7 + t * k) for k in range(m * n)]
+            try:
+                self._formula[0].evaluate([self._formula[1]], flat, rational)
+            except ZeroDivisionError:
+                continue
+            return
+        raise InputError(
+            "expression divides by a formula that is zero for all W: remove that quotient"
+        )
 
     @cached_property
-    def _fraction(self) -> tuple[Any, Any]:
-        """Numerator and denominator in lowest terms, as SymPy polynomials."""
-        import sympy
+    def _expanded(self) -> RationalFunction | None:
+        m, n = self.shape
+        graph, root = self._formula
+        return expanded(graph, root, m * n)
 
-        over, under = sympy.fraction(sympy.cancel(sympy.together(self._tree)))
-        return tuple(sympy.Poly(x, *self._symbols, domain="QQ") for x in (over, under))
-
-    @property
+    @cached_property
     def is_polynomial(self) -> bool:
-        """Whether the denominator is constant."""
-        return bool(self._fraction[1].total_degree() == 0)
-
-    @property
-    def degree(self) -> int:
-        """The degree; of a quotient, the larger of the degrees of numerator and denominator."""
-        return max(0, *(int(x.total_degree()) for x in self._fraction))
+        """Whether ℓ is known to be a polynomial."""
+        if not divides(*self._formula):
+            return True
+        return self._expanded is not None and self._expanded.denominator.total_degree() == 0
 
     @cached_property
-    def _graph(self) -> tuple[Any, int, list[int], dict[tuple[int, int], int]]:
-        """The graph with the nodes of ℓ, of its gradient and of its Hessian."""
-        from detvar.homotopy.derivatives import gradient, jacobian
-        from detvar.homotopy.expression import Graph, from_sympy_tree
+    def degree(self) -> int:
+        """The degree of a polynomial; of a quotient, 1 + the larger degree in its gradient.
 
-        graph = Graph()
-        inputs = [graph.input(k) for k in range(len(self._symbols))]
-        root = from_sympy_tree(graph, self._tree, dict(zip(self._symbols, inputs, strict=True)))
-        first = gradient(graph, root, inputs)
-        return graph, root, first, jacobian(graph, first, inputs)
+        With N/D in lowest terms, the gradient (D∇N − N∇D)/D² has numerators of degree
+        deg N + deg D − 1 at most and a denominator of degree 2 deg D, so that the degree is
+        max(deg N + deg D, 2 deg D + 1) ≥ 3. Where expanding costs too much, the degrees are
+        those of the formula as written, which are upper bounds.
+        """
+        if self._expanded is None:
+            over, under = degree_bounds(*self._formula)
+        else:
+            f = self._expanded
+            over, under = max(0, f.numerator.total_degree()), f.denominator.total_degree()
+        return int(max(over + under, 2 * under + 1) if under else over)
 
-    def _run(self, nodes: Sequence[int], flat: Sequence[Any], lift: Any) -> list[Any]:
+    @cached_property
+    def _gradient_nodes(self) -> tuple[Any, int, list[int], list[int]]:
+        """The graph with the nodes of ℓ, of the entries of W and of the gradient."""
+        from detvar.homotopy.derivatives import gradient
+
+        graph, root = self._formula
+        if self.is_polynomial and divides(graph, root):
+            assert self._expanded is not None
+            graph, root = _graph_of(self._expanded.numerator)
+        m, n = self.shape
+        inputs = [graph.input(k) for k in range(m * n)]
+        return graph, root, inputs, gradient(graph, root, inputs)
+
+    @cached_property
+    def _hessian_nodes(self) -> dict[tuple[int, int], int]:
+        from detvar.homotopy.derivatives import jacobian
+
+        graph, _, inputs, first = self._gradient_nodes
+        return jacobian(graph, first, inputs)
+
+    def _run(
+        self, nodes: Sequence[int], flat: Sequence[Any], lift: Callable[[Any], Any] = rational
+    ) -> list[Any]:
         try:
-            out: list[Any] = self._graph[0].evaluate(nodes, flat, lift)
+            out: list[Any] = self._gradient_nodes[0].evaluate(nodes, flat, lift)
         except ZeroDivisionError:
             raise InputError("a denominator of the expression vanishes at W") from None
         return out
@@ -111,22 +143,23 @@ class ExpressionLoss:
     # --- the loss -----------------------------------------------------------------------------
 
     def value(self, w: Matrix) -> Rational:
-        """Return ℓ(W)."""
+        """Return ℓ(W); raise `InputError` where a denominator vanishes."""
         flat = point(w, self.shape).entries()
-        return self._run([self._graph[1]], flat, rational)[0]  # type: ignore[no-any-return]
+        return Rational(self._run([self._gradient_nodes[1]], flat)[0])
 
     def gradient(self, w: Matrix) -> Matrix:
         """Return ∇ℓ(W)."""
-        flat = point(w, self.shape).entries()
-        return unvec(self._run(self._graph[2], flat, rational), *self.shape)
+        return unvec(
+            self._run(self._gradient_nodes[3], point(w, self.shape).entries()), *self.shape
+        )
 
     def hessian(self, w: Matrix) -> Matrix:
         """Return ∇²ℓ(W)."""
-        entries = self._graph[3]
-        values = self._run(list(entries.values()), point(w, self.shape).entries(), rational)
-        size = len(self._symbols)
+        nodes = self._hessian_nodes
+        values = self._run(list(nodes.values()), point(w, self.shape).entries())
+        size = self.shape[0] * self.shape[1]
         out = zeros(size, size)
-        for (a, b), x in zip(entries, values, strict=True):
+        for (a, b), x in zip(nodes, values, strict=True):
             out[a, b] = x
         return out
 
@@ -137,60 +170,68 @@ class ExpressionLoss:
     def evaluate(self, rows: list[list[Any]]) -> Any:
         """Return ℓ over any Q-algebra; quotients need one in which denominators are invertible."""
         flat = [x for row in rows for x in row]
-        return self._run([self._graph[1]], flat, _lift(flat[0]))[0]
+        return self._run([self._gradient_nodes[1]], flat, constant_in(flat[0]))[0]
 
     def evaluate_gradient(self, rows: list[list[Any]]) -> list[list[Any]]:
         """Return ∇ℓ over any Q-algebra; quotients need one with invertible denominators."""
         flat = [x for row in rows for x in row]
-        out = self._run(self._graph[2], flat, _lift(flat[0]))
+        out = self._run(self._gradient_nodes[3], flat, constant_in(flat[0]))
         n = self.shape[1]
         return [out[i : i + n] for i in range(0, len(out), n)]
 
     def is_convex(self) -> bool:
-        """Say whether ℓ is proved to be convex (see the validity note)."""
+        """Say whether ℓ is proved to be convex: exactly for degree ≤ 2, otherwise as written.
+
+        False means "not known" beyond degree 2; whoever asks may only use True.
+        """
         if not self.is_polynomial:
             return False
         if self.degree <= 2:
             return is_positive_semidefinite(self.hessian(zeros(*self.shape)))
-        return all(_is_convex_term(x, self._symbols) for x in _terms(self._tree))
+        return is_convex_as_written(*self._formula)
 
     @cached_property
     def _quadratic(self) -> tuple[QuadraticLoss, Rational] | None:
-        """The loss as ½ vec(W−U)ᵀQ vec(W−U) + c, if it is one."""
-        if not self.is_polynomial or self.degree != 2:
+        """The loss as ½ vec(W−U)ᵀQ vec(W−U) + c, if it has this form."""
+        if not self.is_polynomial or self.degree > 2:
             return None
         m, n = self.shape
         origin = zeros(m, n)
         q, g = self.hessian(origin), vec(self.gradient(origin))
-        if rank(q) < m * n:
-            return None
-        target = unvec((-(inverse(q) * g)).entries(), m, n)
-        return QuadraticLoss(target, q), self.value(target)
+        kernel = nullspace(hstack(q, g))  # QU + g = 0
+        for k in range(kernel.ncols()):
+            last = kernel[m * n, k]
+            if last:
+                target = unvec([kernel[i, k] / last for i in range(m * n)], m, n)
+                return QuadraticLoss(target, q), self.value(target)
+        return None
 
     def kronecker(self) -> Kronecker | None:
-        """Return the Kronecker form of a definite quadratic polynomial, if it has one."""
-        found = self._quadratic
-        form = None if found is None else found[0].kronecker()
-        if found is None or form is None:
+        """Return the Kronecker form of a quadratic polynomial, if it has one."""
+        if self._quadratic is None:
             return None
-        return Kronecker(form.left, form.right, form.target, found[1])
+        square, constant = self._quadratic
+        form = square.kronecker()
+        return form and Kronecker(form.left, form.right, form.target, constant)
 
     def transposed(self) -> ExpressionLoss:
         """Return the loss W ↦ ℓ(Wᵀ)."""
-        import sympy
-
-        m, n = self.shape
-        swap = {
-            sympy.Symbol(entry_name(i + 1, j + 1)): sympy.Symbol(entry_name(j + 1, i + 1))
-            for i in range(m)
-            for j in range(n)
-        }
-        return ExpressionLoss(str(self._tree.xreplace(swap)), (n, m))
+        return ExpressionLoss(canonical_text(self.text, transposed=True), self.shape[::-1])
 
     def reduce(self, network: Any) -> Reduction:
-        """Return the problem itself: directions that ℓ does not see are not looked for."""
-        m, n = self.shape
+        """Return the effective problem of a quadratic polynomial, as for `QuadraticLoss`.
+
+        For other expressions it is the problem itself: directions that ℓ does not see are not
+        looked for.
+        """
         require_network(network, self.shape)
+        m, n = self.shape
+        if self._quadratic is not None:
+            square, constant = self._quadratic
+            found = square.reduce(network)
+            if found.changed:
+                small = found.loss and _from_quadratic(found.loss, constant)
+                return reduction(network, found.left, found.right, small)
         return reduction(network, identity(m), identity(n), self)
 
     def to_json(self) -> dict[str, Any]:
@@ -198,73 +239,78 @@ class ExpressionLoss:
         return {"type": "expression", "expression": self.text, "shape": list(self.shape)}
 
 
-def _lift(x: Any) -> Any:
-    """Return how a rational constant enters the ring of x, so that constants divide there."""
-    zero = x * 0
-    return lambda c: zero + rational(c)
+def _from_quadratic(loss: Loss, constant: Rational) -> ExpressionLoss:
+    """Return the expression of a quadratic loss plus a constant."""
+    m, n = loss.shape
+    origin = zeros(m, n)
+    names = [entry_name(i + 1, j + 1) for i in range(m) for j in range(n)]
+    q, g = loss.hessian(origin), loss.gradient(origin).entries()
+    terms = [f"({to_text(loss.value(origin) + constant)})"]
+    terms += [f"({to_text(c)})*{x}" for c, x in zip(g, names, strict=True) if c]
+    terms += [
+        f"({to_text(q[a, b] / (2 if a == b else 1))})*{names[a]}*{names[b]}"
+        for a in range(m * n)
+        for b in range(a, m * n)
+        if q[a, b]
+    ]
+    return ExpressionLoss(" + ".join(terms), (m, n))
 
 
-def _size(w: Any, largest: tuple[int, int]) -> tuple[int, int]:
-    """Return (m, n) as given for a text, or as read off its indices."""
-    if hasattr(w, "shape"):
-        w = w.shape
+def _graph_of(polynomial: Polynomial) -> tuple[Any, int]:
+    """Return a graph of the polynomial, and its node."""
+    from detvar.homotopy.expression import Graph
+
+    graph, terms = Graph(), []
+    for exponents, c in polynomial.to_dict().items():
+        term = graph.constant(c)
+        for k, e in enumerate(exponents):
+            term = graph.mul(term, graph.power(graph.input(k), int(e)))
+        terms.append(term)
+    return graph, graph.sum(terms)
+
+
+def _size(w: Any) -> tuple[int, int] | None:
+    """Return the shape (m, n) that goes with a text."""
     if w is None:
-        w = largest
-    if not (isinstance(w, (tuple, list)) and len(w) == 2 and all(type(d) is int for d in w)):
-        raise InputError("shape must be a pair [rows, columns]")
-    m, n = w
-    if m < max(1, largest[0]) or n < max(1, largest[1]):
-        raise ShapeError(
-            f"the expression contains {entry_name(*largest)} or the like, but W is {m}×{n}: "
-            "give a shape that holds all entries"
-        )
-    return m, n
+        return None
+    if hasattr(w, "shape"):  # SymPy's numbers are no ints
+        w = [int(d) if getattr(d, "is_Integer", False) else d for d in w.shape]
+    pair = isinstance(w, (tuple, list)) and len(w) == 2
+    if not pair or not all(type(d) is int and 1 <= d < 1000 for d in w):
+        raise InputError("shape must be a pair [rows, columns] of numbers from 1 to 999")
+    return w[0], w[1]
 
 
-def _renamed(expression: Any, w: Any) -> tuple[Any, tuple[int, int]]:
-    """Return a SymPy expression in w11, w12, …, and the shape of W."""
+def _sympy_text(expression: Any, w: Any) -> tuple[str, tuple[int, int]]:
+    """Return a SymPy expression as text in w11, w12, …, and the shape of W."""
+    wanted = (
+        "expression must be text such as (w11 - 1)**2, or a SymPy expression together with the "
+        "SymPy matrix W of its symbols"
+    )
+    if not getattr(w, "is_Matrix", False):
+        raise InputError(wanted)
     import sympy
 
     try:
-        tree = sympy.sympify(expression)
-    except (sympy.SympifyError, TypeError, AttributeError):
-        raise InputError("expression must be text or a SymPy expression") from None
+        tree = sympy.sympify(expression, strict=True)
+    except sympy.SympifyError:
+        tree = None
     if not isinstance(tree, sympy.Expr):
-        raise InputError("expression must be a single SymPy expression")
-    if not isinstance(w, sympy.MatrixBase):
-        raise InputError("W must be a SymPy matrix of the symbols in the expression")
-    m, n = w.shape
-    names = {w[i, j]: sympy.Symbol(entry_name(i + 1, j + 1)) for i in range(m) for j in range(n)}
-    if len(names) < m * n or any(not s.is_Symbol for s in names):
+        raise InputError(wanted)
+    size = _size(w)
+    assert size is not None
+    m, n = size
+    cells = [w[i, j] for i in range(m) for j in range(n)]
+    if len(set(cells)) < m * n or not all(x.is_symbol for x in cells):
         raise InputError("W must consist of different symbols")
-    foreign = tree.free_symbols - set(names)
-    if foreign:
-        raise InputError(f"{min(map(str, foreign))} is no entry of W: give it a rational value")
     if tree.has(sympy.Float):
         raise InputError("the expression contains a float: write Rational(1, 4) for 0.25")
-    return tree.xreplace(names), (m, n)
-
-
-def _is_rational(tree: Any) -> bool:
-    return bool(tree.is_rational_function(*tree.free_symbols)) and all(
-        x.is_Rational for x in tree.atoms() if x.is_number
-    )
-
-
-def _terms(tree: Any) -> list[Any]:
-    return list(tree.args) if tree.is_Add else [tree]
-
-
-def _is_convex_term(term: Any, symbols: list[Any]) -> bool:
-    """Whether a term is c·(affine form)^(2k) with c ≥ 0, or affine."""
-    import sympy
-
-    factor, rest = term.as_coeff_Mul()
-    if sympy.Poly(rest, *symbols).total_degree() <= 1:
-        return True
-    if not (rest.is_Pow and rest.exp.is_Integer and rest.exp > 0 and rest.exp % 2 == 0):
-        return False
-    return bool(factor >= 0 and sympy.Poly(rest.base, *symbols).total_degree() <= 1)
+    new = [sympy.Symbol(entry_name(i + 1, j + 1)) for i in range(m) for j in range(n)]
+    known = {s for x in cells for s in x.free_symbols}
+    foreign = tree.free_symbols - known
+    if foreign:
+        raise InputError(f"{min(map(str, foreign))} is no entry of W: give it a rational value")
+    return canonical_text(str(tree.xreplace(dict(zip(cells, new, strict=True))))), size
 
 
 _: type[Loss] = ExpressionLoss  # the protocol, checked

@@ -1,16 +1,30 @@
-"""Reading an expression in the entries of W from text, without evaluating any of it as code."""
+"""Reading a formula in the entries of W from text, without evaluating any of it as code.
+
+Operator precedence is Python's: ** before signs, signs before * and /, these before + and −;
+** groups to the right.  The formula becomes a graph at once, so its length costs no recursion.
+"""
 
 from __future__ import annotations
 
-import ast
 import re
-from typing import Any
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
 
-from detvar.errors import InputError
-from detvar.exact.rational import rational
+from detvar.errors import InputError, ShapeError
+from detvar.exact.rational import rational, to_fraction
+from detvar.exact.text import one_line
 
-_LENGTH, _DEPTH, _POWER = 20_000, 150, 100
-_ENTRY = re.compile(r"w([1-9])([1-9])|w_([1-9][0-9]{0,2})_([1-9][0-9]{0,2})")
+if TYPE_CHECKING:
+    from detvar.homotopy.expression import Graph
+
+_LENGTH, _DEPTH, _POWER, _SIZE = 200_000, 300, 100, 1_000_000
+_TOKEN = re.compile(
+    r"(?P<number>(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)"
+    r"|(?P<name>[^\W0-9]\w*)|(?P<sign>\*\*|[-+*/^()])|(?P<bad>\S)"
+)
+_ENTRY = re.compile(r"\bw(?:([1-9])([1-9])|_([1-9][0-9]{0,2})_([1-9][0-9]{0,2}))\b")
+_BINDING = {"+": 1, "-": 1, "*": 2, "/": 2, "**": 4, "^": 4}
+_SIGN = 3
 _WORDS = "use w11, w12, … (or w_1_12), numbers, + - * / ** and parentheses"
 ALGEBRAIC = (
     "tracking needs polynomials and quotients of them; a transcendental loss needs interval "
@@ -27,77 +41,160 @@ def entry_name(i: int, j: int) -> str:
     return f"w{i}{j}" if max(i, j) < 10 else f"w_{i}_{j}"
 
 
-def read_expression(text: str) -> tuple[Any, tuple[int, int]]:
-    """Return the SymPy expression that a text denotes, and the largest indices in it.
+def canonical_text(text: str, transposed: bool = False) -> str:
+    """Return a formula with single spaces and every entry written as in `entry_name`.
+
+    >>> canonical_text("w_1_2 +  w_1_12", transposed=True)
+    'w21 + w_12_1'
+    """
+
+    def renamed(match: re.Match[str]) -> str:
+        i, j = _indices(match)
+        return entry_name(j, i) if transposed else entry_name(i, j)
+
+    return _ENTRY.sub(renamed, " ".join(text.split()))
+
+
+def read_expression(
+    text: str, size: tuple[int, int] | None = None
+) -> tuple[Graph, int, tuple[int, int]]:
+    """Return the graph of a formula, its node, and the shape of W.
 
     Parameters
     ----------
-    text : such as "(w11 - 1)**2 + 3*w12**2/4"; ^ is read as **
+    text : such as "(w11 - 1)**2 + 3*w12**2/4"; ^ is read as **, decimals exactly
+    size : (m, n); by default the largest indices in the text
+
+    Returns
+    -------
+    graph, node, (m, n) : the inputs of the graph are the entries of W, row by row
 
     Raises
     ------
-    InputError
-        If the text is too long or too deep, or is anything else than rational arithmetic.
+    InputError, ShapeError
+        If the text is too long, too deep or too large, holds anything else than rational
+        arithmetic in the entries of W, divides by zero, or if an entry is outside of `size`.
 
     Examples
     --------
-    >>> read_expression("w12^2/4 - 0.5")
-    (w12**2/4 - 1/2, (1, 2))
+    >>> graph, node, shape = read_expression("w12^2/4 - 0.5")
+    >>> shape, graph.evaluate([node], [0, 2])
+    ((1, 2), [Fraction(1, 2)])
     """
-    if not isinstance(text, str):
-        raise InputError(f"expression must be text or a SymPy expression: {_WORDS}")
     if len(text) > _LENGTH:
         raise InputError(f"expression is longer than {_LENGTH} characters: give a shorter one")
-    code = text.strip().replace("^", "**").replace("\n", " ")
-    try:
-        tree = ast.parse(code, mode="eval")
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        raise InputError(f"expression is not readable: {_WORDS}") from None
-    largest = [0, 0]
-    return _build(tree.body, code, largest, 0), (largest[0], largest[1])
+    found = [_indices(match) for match in _ENTRY.finditer(text)]
+    m, n = max((i for i, _ in found), default=0), max((j for _, j in found), default=0)
+    rows, columns = size or (m, n)
+    for i, j in found:
+        if i > rows or j > columns:
+            raise ShapeError(
+                f"expression contains {entry_name(i, j)}, but W is {rows}×{columns}: give a "
+                f"shape of at least [{m}, {n}], or change the expression"
+            )
+    reader = _Reader(text, columns)
+    node, _ = reader.expression(0, 0)
+    if reader.word:
+        raise reader.unexpected("an operator")
+    if not rows:
+        raise InputError("expression contains no entry of W: give the shape [rows, columns]")
+    return reader.graph, node, (rows, columns)
 
 
-def _build(node: ast.expr, code: str, largest: list[int], depth: int) -> Any:
-    import sympy
+def _indices(match: re.Match[str]) -> tuple[int, int]:
+    i, j = (int(x) for x in match.groups() if x is not None)
+    return i, j
 
-    if depth > _DEPTH:
-        raise InputError(f"expression is nested deeper than {_DEPTH}: write it flatter")
-    if isinstance(node, ast.Constant) and type(node.value) in (int, float):
-        q = rational(ast.get_source_segment(code, node) or "", "a number in expression")
-        return sympy.Rational(int(q.p), int(q.q))
-    if isinstance(node, ast.Name):
-        match = _ENTRY.fullmatch(node.id)
+
+class _Reader:
+    """A text with the place of reading, and the graph that grows.
+
+    A value is a node with its size, a bound for the number of bits of its constants and for its
+    degree: sizes add up under + - * / and are multiplied by powers, which are refused in time.
+    """
+
+    def __init__(self, text: str, columns: int) -> None:
+        from detvar.homotopy.expression import Graph
+
+        self.graph = Graph()
+        self.columns = columns
+        self._tokens: Iterator[re.Match[str]] = _TOKEN.finditer(text)
+        self._next()
+
+    def _next(self) -> None:
+        match = next(self._tokens, None)
+        self.kind = match.lastgroup if match else None
+        self.word = match[0] if match else ""
+        self.place = match.start() + 1 if match else None
+
+    def unexpected(self, wanted: str) -> InputError:
+        where = f'has "{one_line(self.word, 20)}" at character {self.place}'
+        if self.place is None:
+            where = "ends"
+        return InputError(f"expression {where} where {wanted} should stand: {_WORDS}")
+
+    def expression(self, binding: int, depth: int) -> tuple[int, int]:
+        """Read as far as operators bind at least as strongly as `binding`."""
+        if depth > _DEPTH:
+            raise InputError(f"expression is nested deeper than {_DEPTH}: write it flatter")
+        left = self._operand(depth)
+        while (power := _BINDING.get(self.word, -1)) >= max(binding, 1):
+            sign = self.word
+            self._next()
+            # ** is followed by what a sign is followed by, and so groups to the right
+            left = self._combined(sign, left, self.expression(min(power + 1, _SIGN), depth + 1))
+        return left
+
+    def _operand(self, depth: int) -> tuple[int, int]:
+        kind, word = self.kind, self.word
+        if kind == "number":
+            self._next()
+            q = rational(word, "a number in expression")
+            return self.graph.constant(to_fraction(q)), int(q.height_bits())
+        if kind == "name":
+            return self._entry(word)
+        if word not in ("+", "-", "("):
+            raise self.unexpected("a number or an entry of W")
+        self._next()
+        if word != "(":
+            node, size = self.expression(_SIGN, depth + 1)
+            return (self.graph.neg(node) if word == "-" else node), size
+        inner = self.expression(0, depth + 1)
+        if self.word != ")":
+            raise self.unexpected("an operator or a closing parenthesis")
+        self._next()
+        return inner
+
+    def _entry(self, word: str) -> tuple[int, int]:
+        self._next()
+        if self.word == "(":
+            raise InputError(
+                f"expression calls {one_line(word, 20)}, so it is not algebraic: {ALGEBRAIC}"
+            )
+        match = _ENTRY.fullmatch(word)
         if match is None:
             raise InputError(
-                f"expression contains {node.id[:40]}, which is no entry of W: {_WORDS}"
+                f"expression contains {one_line(word, 20)}, which is no entry of W: {_WORDS}"
             )
-        i, j = (int(x) for x in match.groups() if x is not None)
-        largest[:] = max(largest[0], i), max(largest[1], j)
-        return sympy.Symbol(entry_name(i, j))
-    if isinstance(node, ast.Call):
-        raise InputError(f"expression calls a function, so it is not algebraic: {ALGEBRAIC}")
-    if isinstance(node, ast.UnaryOp) and isinstance(node.op, (ast.UAdd, ast.USub)):
-        inner = _build(node.operand, code, largest, depth + 1)
-        return -inner if isinstance(node.op, ast.USub) else inner
-    if isinstance(node, ast.BinOp):
-        left = _build(node.left, code, largest, depth + 1)
-        right = _build(node.right, code, largest, depth + 1)
-        if isinstance(node.op, ast.Add):
-            return left + right
-        if isinstance(node.op, ast.Sub):
-            return left - right
-        if isinstance(node.op, ast.Mult):
-            return left * right
-        if isinstance(node.op, ast.Div):
-            if right == 0:
-                raise InputError("expression divides by zero: remove that quotient")
-            return left / right
-        if isinstance(node.op, ast.Pow):
-            if not right.is_Integer or abs(right) > _POWER:
-                raise InputError(
-                    f"an exponent is {str(right)[:40]}: give an integer from −{_POWER} to {_POWER}"
-                )
-            if left == 0 and right < 0:
-                raise InputError("expression divides by zero: remove that quotient")
-            return left**right
-    raise InputError(f"expression contains something else than rational arithmetic: {_WORDS}")
+        i, j = _indices(match)
+        return self.graph.input((i - 1) * self.columns + j - 1), 1
+
+    def _combined(self, sign: str, a: tuple[int, int], b: tuple[int, int]) -> tuple[int, int]:
+        graph, (left, size), (right, other) = self.graph, a, b
+        if sign in ("**", "^"):
+            return self._raised(left, size, graph.value(right))
+        ways = {"+": graph.add, "-": graph.sub, "*": graph.mul, "/": graph.div}
+        return ways[sign](left, right), size + other
+
+    def _raised(self, node: int, size: int, exponent: Any) -> tuple[int, int]:
+        if type(exponent) is not int or abs(exponent) > _POWER:
+            raise InputError(
+                f"expression has an exponent that is no integer from −{_POWER} to {_POWER}: "
+                "write such an integer"
+            )
+        size *= max(abs(exponent), 1)
+        if size > _SIZE:
+            raise InputError(
+                "expression has powers of powers of too large a degree: give a smaller one"
+            )
+        return self.graph.power(node, exponent), size

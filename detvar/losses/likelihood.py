@@ -17,39 +17,44 @@ from detvar.exact.matrices import (
     unvec,
 )
 from detvar.exact.rational import Rational
-from detvar.losses.protocol import Kronecker, Loss, point
+from detvar.losses.protocol import Kronecker, Loss, constant_in, point
 from detvar.losses.reduction import Reduction, reduction, require_network
 
 _NO_VALUE = (
     "the value of a likelihood loss is a logarithm, not a rational number: "
-    "use critical_points, which encloses it, or value_interval"
+    "use critical_points (detvar points), or value_interval, which enclose it"
 )
+
+
+_BITS = 33_000_000
 
 
 @dataclass(frozen=True)
 class LikelihoodLoss:
     """ℓ(P) = −Σ u_ij log p_ij on matrices of probabilities, Σ p_ij = 1, with counts u.
 
-    It is treated on all matrices as ℓ(W) = −Σ u log w + u₊₊ Σ w. On the cone M_r, ⟨∇ℓ(W), W⟩ =
-    u₊₊(Σ w − 1) vanishes at critical points, as W is tangent there; so these have Σ w = 1, and are
-    the critical points of the likelihood on M_r ∩ {Σ p = 1}. Along the ray through W the loss is
-    u₊₊(s − log s) plus a constant, which is convex, and the ray is orthogonal to the slice for the
-    Hessian: the Morse indices agree.
+    It is treated on all matrices as ℓ(W) = −Σ u log w + u₊₊ Σ w, with the same critical points and
+    Morse indices as the likelihood f on M_r ∩ {Σ = 1}. *Points*: M_r is a cone, so a smooth W is
+    tangent at itself. If G = ∇ℓ(W) is normal, 0 = ⟨G, W⟩ = u₊₊(Σ w − 1); if ∇f is normal on the
+    slice, it is −λ there on all tangent vectors, and W shows λ = u₊₊. *Indices*: for a tangent Δ
+    with Σ Δ = 0, ∇²ℓ[Δ, W] = Σ uΔ/w = u₊₊ΣΔ − ⟨G, Δ⟩ = 0, and tangent spaces do not turn along the
+    ray of W; so W is orthogonal to the slice for the Hessian on M_r, with ∇²ℓ[W, W] = u₊₊ > 0.
 
     Parameters
     ----------
-    counts : u, m×n, non-negative, not all zero; an entry 0 leaves p_ij out of the likelihood
+    counts : u, m×n, rational, non-negative; a zero leaves p_ij out of the logarithms
 
     Raises
     ------
     InputError
-        If a count is negative, or all are zero.
+        If a count is negative, or a row or a column of counts is zero. Then W·1 = 0 or 1ᵀW = 0
+        at every critical point, as the row of G is u₊₊·1: so there would be none.
 
     Notes
     -----
     **Validity**: gradient and Hessian exist where w_ij ≠ 0 for all u_ij ≠ 0; the value, where
-    these w_ij are positive. For zero counts the loss stays defined, but its infimum may lie on the
-    boundary of the simplex.
+    these w_ij are positive. Where u_ij = 0, nothing keeps p_ij ≥ 0: the loss stays defined and has
+    critical points, but need not have a lower bound on M_r ∩ {Σ p = 1}.
 
     References
     ----------
@@ -67,10 +72,18 @@ class LikelihoodLoss:
     def __init__(self, counts: Any) -> None:
         require_exact(counts, "counts")
         u = matrix(counts, "counts")
-        if any(x < 0 for x in u.entries()):
-            raise InputError("counts has a negative entry: give counts from 0 on")
-        if not any(u.entries()):
-            raise InputError("counts are all zero: give at least one positive count")
+        table = u.tolist()
+        for i, row in enumerate(table):
+            for j, x in enumerate(row):
+                if x < 0:
+                    raise InputError(f"counts[{i}][{j}] is negative: give counts from 0 on")
+        for name, lines in (("row", table), ("column", zip(*table, strict=True))):
+            for i, line in enumerate(lines):
+                if not any(line):
+                    raise InputError(
+                        f"{name} {i} of counts is zero, and then no matrix is critical: "
+                        f"leave that {name} out"
+                    )
         object.__setattr__(self, "counts", u)
 
     @property
@@ -84,9 +97,37 @@ class LikelihoodLoss:
         return sum(self.counts.entries(), Rational(0))
 
     @property
+    def is_polynomial(self) -> bool:
+        """False."""
+        return False
+
+    @property
     def degree(self) -> int:
         """The loss is no polynomial: 0."""
         return 0
+
+    def likelihood(self, w: Matrix) -> Rational:
+        """Return Π p^u, a rational number, for integer counts.
+
+        Raises
+        ------
+        InputError
+            If a count is not an integer, or if the number has more than 10⁷ digits.
+
+        Examples
+        --------
+        >>> LikelihoodLoss([[2, 1], [1, 4]]).likelihood([["1/4", "1/8"], ["1/8", "1/2"]])
+        1/16384
+        """
+        pairs = list(zip(self.counts.entries(), point(w, self.shape).entries(), strict=True))
+        if any(u.q != 1 for u, _ in pairs):
+            raise InputError("counts are not integers: use value_interval")
+        if sum(u * x.height_bits() for u, x in pairs) > _BITS:
+            raise InputError("the likelihood is too long a number: use value_interval")
+        out = Rational(1)
+        for u, x in pairs:
+            out *= x ** int(u.p)
+        return out
 
     def value(self, w: Matrix) -> Rational:
         """Raise: the value is a logarithm; `value_interval` encloses it."""
@@ -98,6 +139,8 @@ class LikelihoodLoss:
 
         from detvar.exact.balls import arb, exact_float, working_precision
 
+        if not 0 <= radius < inf:
+            return None
         with working_precision(80):
             total = arb(0)
             spread = arb(0, arb(exact_float(radius)))
@@ -135,9 +178,10 @@ class LikelihoodLoss:
 
     def evaluate_gradient(self, rows: list[list[Any]]) -> list[list[Any]]:
         """Return u₊₊ − u/w over any commutative Q-algebra in which the w can be divided by."""
-        total = self.total
+        lift = constant_in(rows[0][0])
+        total = lift(self.total)
         return [
-            [total - u / x if u else x * 0 + total for u, x in zip(us, row, strict=True)]
+            [total - lift(u) / x if u else total for u, x in zip(us, row, strict=True)]
             for us, row in zip(self.counts.tolist(), rows, strict=True)
         ]
 

@@ -5,11 +5,12 @@ A loss is any frozen dataclass with the members of `Loss`; there is no base clas
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from detvar.exact.matrices import Matrix, matrix, require_shape
-from detvar.exact.rational import Rational
+from detvar.exact.rational import Rational, rational
 
 
 @dataclass(frozen=True)
@@ -70,6 +71,22 @@ class Loss(Protocol):
 
     def to_json(self) -> dict[str, Any]:
         """Return the JSON form, as in a problem file."""
+
+
+def is_polynomial(loss: Loss) -> bool:
+    """Say whether ℓ is known to be a polynomial in the entries of W."""
+    return bool(getattr(loss, "is_polynomial", True))
+
+
+def constant_in(x: Any) -> Callable[[Any], Any]:
+    """Return how a rational number becomes an element of the Q-algebra that x is in.
+
+    >>> from detvar.exact.series import polynomial
+    >>> constant_in(polynomial([0, 1]))("1/3").degree()
+    0
+    """
+    zero = x * 0
+    return lambda c: zero + rational(c)
 
 
 def point(w: Any, shape: tuple[int, int], name: str = "W") -> Matrix:

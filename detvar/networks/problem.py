@@ -20,7 +20,7 @@ EXAMPLE = (
 MAX_WIDTH = 10**6
 MAX_LAYERS = 1000
 _FIELDS = ("network", "loss", "weights")
-_WHOLE = ("network", "loss.exponent")
+_WHOLE = ("network", "loss.exponent", "loss.shape")
 
 
 @dataclass(frozen=True)
@@ -164,6 +164,8 @@ def _network(widths: Any) -> LinearNetwork:
 def _loss(obj: Any, network: LinearNetwork) -> Loss:
     if not isinstance(obj, dict):
         raise InputError(f"loss is {_kind(obj)}: write an object such as {_EXAMPLES['loss']}")
+    if obj.get("type") == "expression" and "shape" not in obj:  # the network knows it
+        obj = {**obj, "shape": [network.widths[-1], network.widths[0]]}
     loss = loss_from_json(obj)
     require_fit(loss, network)
     return loss
@@ -186,7 +188,12 @@ def require_fit(loss: Loss, network: LinearNetwork) -> None:
             f"loss.Y has {rows} rows, but the network gives d_h = {m} outputs: give Y {m} rows "
             "(one column per sample), or change the last width"
         )
-    field = "loss.target" if "target" in fields else "the loss"
+    if "shape" in fields:
+        raise ShapeError(
+            f"loss.shape is [{rows}, {columns}], but the network gives {m}×{n} matrices "
+            f"(outputs × inputs): write [{m}, {n}], or leave it out"
+        )
+    field = next((f"loss.{x}" for x in ("target", "counts") if x in fields), "the loss")
     raise ShapeError(
         f"{field} is {rows}×{columns}, but the network gives {m}×{n} matrices (outputs × inputs): "
         f"give {m} rows of {n} numbers, or change the network"
