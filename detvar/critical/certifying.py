@@ -50,58 +50,51 @@ def certified(candidates: Candidates, loss: Loss) -> Certified:
     """Certify the candidates: existence, uniqueness, rank, reality, loss, inertia."""
     import numpy as np
 
-    from detvar.homotopy.balls import stack
-    from detvar.homotopy.certify import certify
-    from detvar.homotopy.duals import forward_jacobian
+    from detvar.homotopy.certify import Selected, certify
     from detvar.homotopy.enclosed import certified_inertia
     from detvar.homotopy.enclosed import values as enclosed
 
     made = candidates.system
     m, n, r = made.family.rows, made.family.columns, made.rank
+    charts, exact_parameters = candidates.charts, candidates.parameters
+    selected = Selected(exact_parameters, made.positions(charts))
+    zeros = certify(made.equations, candidates.x, selected, made.jacobian, real=True)
+    balls, done = zeros.enclosures, zeros.certified
+    # where B loses rank, the chart has a zero but M_r no smooth critical point
+    full = done & made.has_full_rank(balls[:, (m - r) * r :].reshape(len(balls), r, n))
+    rest = done & ~full
+    w = made.matrix_discs(balls, charts)
+    real = np.flatnonzero(zeros.is_real & full)
+    signs: dict[int, Inertia | None] = {}
+    if real.size:
+        p = Selected(exact_parameters, selected.positions[real]).balls()
+        hessians = enclosed(lambda y, _: made.jacobian(y, p), zeros.coordinates(real))
+        signs = dict(zip(real.tolist(), certified_inertia(hessians), strict=True))
+    values = _values(loss, w, real)
     out: list[CertifiedPoint] = []
-    parts: list[tuple[Any, Any, int]] = []
-    lower: list[LowerZero] = []
-    failed: list[LowerZero] = []
-    lower_real = 0
-    for chart in np.unique(candidates.charts):
-        here = candidates.charts == chart
-        order = made.orders[int(chart)]
-        seen = [candidates.parameters[i] for i in made.family.permuted(order)]
-        zeros = certify(made.equations, candidates.x[here], seen, real=True)
-        balls = zeros.enclosures
-        place = {row: k for k, row in enumerate(order)}
-        stacked = made.entries([balls[:, i] for i in range(made.unknowns)])
-        w = stack([stacked[place[i] * n + j] for i in range(m) for j in range(n)], (len(balls),))
-        # where B loses rank, the chart has a zero but M_r no smooth critical point
-        factors = balls[:, (m - r) * r :].reshape(-1, r, n)
-        full = zeros.certified & made.has_full_rank(factors)
-        rest = zeros.certified & ~full
-        failed += [(int(chart), tuple(x)) for x in candidates.x[here][~zeros.certified].tolist()]
-        lower += [(int(chart), tuple(x)) for x in zeros.points[rest].tolist()]
-        lower_real += int((rest & ~zeros.is_nonreal).sum())
-        done = zeros.certified
-        parts.append((w.transposed(1, 0)[done], balls[done], int(chart)))
-        real = np.flatnonzero(zeros.is_real & full)
-        signs: dict[int, Inertia | None] = {}
-        if real.size:
-            hessians = enclosed(forward_jacobian(made.equations), zeros.coordinates(real), seen)
-            signs = dict(zip(real.tolist(), certified_inertia(hessians), strict=True))
-        values = _values(loss, w, real)
-        for k in np.flatnonzero(full):
-            exact = None
-            if zeros.is_real[k]:
-                exact = _recognised(zeros.points[k], balls.rad[k], made, order, seen)
-            if exact is not None:
-                out.append(exact_point(loss, exact))
-                continue
-            real_or_not = True if zeros.is_real[k] else False if zeros.is_nonreal[k] else None
-            centre, radius = w.mid[:, k].reshape(m, n), float(w.rad[:, k].max())
-            found = signs.get(int(k))
-            out.append(_ball_point(r, centre, radius, real_or_not, values.get(int(k)), found))
-    return Certified(out, tuple(lower), lower_real, tuple(failed), _distinct(made, parts))
+    for k in np.flatnonzero(full).tolist():
+        exact = None
+        if zeros.is_real[k]:
+            chart = int(charts[k])
+            exact = _recognised(zeros.points[k], balls.rad[k], made, chart, selected.of(k))
+        if exact is not None:
+            out.append(exact_point(loss, exact))
+            continue
+        real_or_not = True if zeros.is_real[k] else False if zeros.is_nonreal[k] else None
+        centre, radius = w.mid[k].reshape(m, n), float(w.rad[k].max())
+        out.append(_ball_point(r, centre, radius, real_or_not, values.get(k), signs.get(k)))
+    lower = zip(charts[rest].tolist(), zeros.points[rest].tolist(), strict=True)
+    failed = zip(charts[~done].tolist(), candidates.x[~done].tolist(), strict=True)
+    return Certified(
+        out,
+        tuple((chart, tuple(x)) for chart, x in lower),
+        int((rest & ~zeros.is_nonreal).sum()),
+        tuple((chart, tuple(x)) for chart, x in failed),
+        _distinct(made, w[done], balls[done], charts[done]),
+    )
 
 
-def _distinct(made: RankSystem, parts: list[tuple[Any, Any, int]]) -> bool:
+def _distinct(made: RankSystem, w: Any, x: Any, charts: Any) -> bool:
     """Say whether all zeros are proved to differ: in the matrix, or else in the frame.
 
     A frame F' has another column space than F = [I; A] if F' − F·(rows of F' at the identity of
@@ -112,26 +105,20 @@ def _distinct(made: RankSystem, parts: list[tuple[Any, Any, int]]) -> bool:
     from detvar.homotopy.balls import ball_array
     from detvar.homotopy.enclosed import not_separated
 
-    if not parts:
-        return True
-    matrices = ball_array(
-        np.concatenate([w.mid for w, _, _ in parts]), np.concatenate([w.rad for w, _, _ in parts])
-    )
     r, cut = made.rank, (made.family.rows - made.rank) * made.rank
-    place = [(x[k, :cut], chart) for _, x, chart in parts for k in range(len(x))]
 
     def frame(i: int) -> Any:
-        a, chart = place[i]
         mid = np.zeros((made.family.rows, r), dtype=np.complex128)
         rad = np.zeros(mid.shape)
-        order = made.orders[chart]
+        order = made.orders[int(charts[i])]
         mid[order[:r]] = np.eye(r)
-        mid[order[r:]], rad[order[r:]] = a.mid.reshape(-1, r), a.rad.reshape(-1, r)
+        mid[order[r:]] = x.mid[i, :cut].reshape(-1, r)
+        rad[order[r:]] = x.rad[i, :cut].reshape(-1, r)
         return ball_array(mid, rad)
 
-    for i, j in not_separated(matrices):
+    for i, j in not_separated(w):
         one, other = frame(i), frame(j)
-        rest = other - one @ other[made.orders[place[i][1]][:r]]
+        rest = other - one @ other[made.orders[int(charts[i])][:r]]
         if not (rest.lower() > 0).any():
             return False
     return True
@@ -143,12 +130,12 @@ def _values(loss: Loss, w: Any, real: Any) -> dict[int, tuple[float, float]]:
     if isinstance(loss, LikelihoodLoss):
         found = {}
         for k in real:
-            middle = Matrix(m, n, [exact_float(x) for x in w.mid[:, k].real.tolist()])
-            interval = loss.value_interval(middle, float(w.rad[:, k].max()))
+            middle = Matrix(m, n, [exact_float(x) for x in w.mid[k].real.tolist()])
+            interval = loss.value_interval(middle, float(w.rad[k].max()))
             if interval is not None:
                 found[int(k)] = interval
         return found
-    rows = [[w[i * n + j][real] for j in range(n)] for i in range(m)]
+    rows = [[w[real, i * n + j] for j in range(n)] for i in range(m)]
     balls = loss.evaluate(rows)
     out = {}
     for k, mid, rad in zip(real, balls.mid.real, balls.rad, strict=True):
@@ -208,7 +195,7 @@ def _ball_point(
 
 
 def _recognised(
-    center: Any, radius: Any, made: RankSystem, order: list[int], parameters: list[Rational]
+    center: Any, radius: Any, made: RankSystem, chart: int, parameters: list[Rational]
 ) -> Matrix | None:
     """Return the exact critical matrix in a certified real disc, if its coordinates are simple
     rational numbers: they must solve the equations exactly and lie in the disc, where the zero
@@ -224,7 +211,7 @@ def _recognised(
             return None
     except ZeroDivisionError:
         return None
-    n = made.family.columns
+    n, order = made.family.columns, made.orders[chart]
     entries = made.entries(coordinates)
     rows = {row: entries[k * n : (k + 1) * n] for k, row in enumerate(order)}
     return Matrix(len(order), n, [x for i in range(len(order)) for x in rows[i]])

@@ -221,7 +221,7 @@ def saturated_basis(cell: CriticalIdeal, budget: float, seed: int = 0) -> Groebn
     return groebner_basis(cell.saturated(seed).equations, end - monotonic())
 
 
-def empty_modulo(polynomials: Sequence[Polynomial], seed: int, budget: float) -> bool:
-    """Say whether there is no solution modulo a random prime, by msolve."""
+def dimension_modulo(polynomials: Sequence[Polynomial], seed: int, budget: float) -> int:
+    """Return the dimension of the set of solutions modulo a random prime, by msolve."""
     monomials = leading_monomials(polynomials, random_prime(Random(seed)), budget)
-    return not any(monomials[0])
+    return dimension(monomials, len(monomials[0]))

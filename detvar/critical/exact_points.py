@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from time import monotonic
 
 from detvar.critical.critical_ideal import critical_ideals
-from detvar.critical.exact_count import CHARTS, empty_modulo, finite_basis
+from detvar.critical.exact_count import CHARTS, dimension_modulo, finite_basis
 from detvar.errors import IncompleteError, PositiveDimensionalError
 from detvar.exact.algebraic import RealAlgebraic
 from detvar.exact.msolve import parametrization
@@ -93,25 +93,24 @@ def exact_points(
     if method == "flint":
         cell, basis = finite_basis(loss, rank, seed, budget)
         if basis.dimension > 0:
-            raise PositiveDimensionalError(_infinite(rank, f"dimension {basis.dimension}"))
+            raise PositiveDimensionalError(_infinite(rank, basis.dimension))
         found = _separated(QuotientAlgebra.of(basis), seed) if basis.dimension == 0 else None
         return ExactPoints(loss.shape, found, True, cell.matrix)
     end = monotonic() + budget
 
-    def empty(polynomials: Sequence[Polynomial]) -> bool:
-        return empty_modulo(polynomials, seed, end - monotonic())
+    def size(polynomials: Sequence[Polynomial]) -> int:
+        return dimension_modulo(polynomials, seed, end - monotonic())
 
     for k in range(CHARTS):
         cells = critical_ideals(loss, rank, seed=seed + k, size=3 * k)
-        cells = [c if empty(c.degenerate()) else c.saturated(seed) for c in cells]
-        if any(not empty(c.equations) for c in cells[1:]):
-            continue
-        found = None
-        if not empty(cells[0].equations):
-            found = parametrization(cells[0].equations, end - monotonic())
-            if found is None:
-                raise PositiveDimensionalError(_infinite(rank, "positive dimension"))
-        return ExactPoints(loss.shape, found, False, cells[0].matrix)
+        cells = [c if size(c.degenerate()) < 0 else c.saturated(seed) for c in cells]
+        sizes = [size(c.equations) for c in cells]
+        if max(sizes) > 0:
+            raise PositiveDimensionalError(_infinite(rank, max(sizes)))
+        if all(x < 0 for x in sizes[1:]):
+            system = cells[0].equations
+            found = None if sizes[0] < 0 else parametrization(system, end - monotonic())
+            return ExactPoints(loss.shape, found, False, cells[0].matrix)
     raise IncompleteError(f"{CHARTS} charts all miss a critical point: try another seed")
 
 
@@ -124,5 +123,5 @@ def _separated(algebra: QuotientAlgebra, seed: int) -> Parametrization:
     raise IncompleteError("no linear form separates the points: try another seed")
 
 
-def _infinite(rank: int, size: str) -> str:
-    return f"the critical points of rank {rank} form a set of {size}: perturb the data"
+def _infinite(rank: int, size: int) -> str:
+    return f"the critical points of rank {rank} form a set of dimension {size}: perturb the data"

@@ -100,6 +100,15 @@ class RankSystem:
         )
         return replace(made, symmetric=True)  # the equations are a gradient
 
+    def jacobian(self, x: Sequence[Ring], p: Sequence[Ring]) -> list[list[Ring]]:
+        """Return the derivatives of the equations, N×N, over any ring.
+
+        They come from the program of the tracker, in which nothing is computed twice.
+        """
+        n = self.unknowns
+        entries = self.system.jacobian_tape.run([*x, *p])[n:]
+        return [entries[i * n : (i + 1) * n] for i in range(n)]
+
     def start(self, seed: int) -> tuple[Any, Any]:
         """Return a random point (N,) and random parameters (M,) for which it is critical.
 
@@ -140,6 +149,10 @@ class RankSystem:
         a = (self.family.rows - self.rank) * self.rank
         return (np.abs(x[:, :a]) > _SWITCH_ABOVE).any(axis=1)
 
+    def positions(self, chart: Any) -> Any:
+        """Return where the parameters that the given charts see stand in chart 0, (P, M)."""
+        return self._permutations[chart]
+
     def parameters(self, p: Any, chart: Any) -> Any:
         """Return parameters of chart 0 as seen in the given charts."""
         import numpy as np
@@ -172,6 +185,19 @@ class RankSystem:
         """Return W for each point, (P, m, n), with the rows in their own order."""
         a, b = self._blocks(x)
         return self._stacked(b, a @ b, chart)
+
+    def matrix_discs(self, x: Any, chart: Any) -> Any:
+        """Return discs (P, mn) that contain the entries of W, for discs x (P, N)."""
+        import numpy as np
+
+        from detvar.homotopy.balls import ball_array, stack
+
+        n = self.family.columns
+        stacked = stack(self.entries([x[:, i] for i in range(self.unknowns)]), (len(x),))
+        place = np.argsort(self._order[chart], axis=1)  # where each row of W stands
+        at = (place[:, :, None] * n + np.arange(n)).reshape(len(x), self.family.rows * n)
+        here = np.arange(len(x))[:, None]
+        return ball_array(stacked.mid[at, here], stacked.rad[at, here])
 
     def invariant(self, x: Any, chart: Any) -> Any:
         """Return the entries of W, which do not depend on the chart."""

@@ -308,56 +308,42 @@ def _counted(made: RankSystem, fiber: Any, data: Any, seed: int) -> list[Any]:
 def _certified_counts(
     made: RankSystem, x: Any, ids: Any, owner: Any, data: Any, count: int
 ) -> list[Any]:
+    """Certify all points together; the points of loss i are those with owner i."""
     import numpy as np
 
-    from detvar.homotopy.balls import ball_array, stack
+    from detvar.homotopy.balls import ball_array
     from detvar.homotopy.certify import certify
-    from detvar.homotopy.duals import forward_jacobian
     from detvar.homotopy.enclosed import certified_inertia, not_separated
     from detvar.homotopy.enclosed import values as enclosed
 
     m, n, r = made.family.rows, made.family.columns, made.rank
-    sets = len(data)
-    good, decided = np.zeros(sets, dtype=np.int64), np.zeros(sets, dtype=np.int64)
-    real, minima, parity = (np.zeros(sets, dtype=np.int64) for _ in range(3))
-    parts, owners = [], []
-    for chart in np.unique(ids):
-        here = np.flatnonzero(ids == chart)
-        seen = made.parameters(data[owner[here]], np.full(len(here), chart))
-        zeros = certify(made.equations, x[here], seen.astype(np.complex128), real=True)
-        balls = zeros.enclosures
-        full = zeros.certified & made.has_full_rank(balls[:, (m - r) * r :].reshape(-1, r, n))
-        np.add.at(good, owner[here[full]], 1)
-        np.add.at(decided, owner[here[full & zeros.is_nonreal]], 1)
-        known = np.flatnonzero(full & zeros.is_real)
-        if known.size:
-            p = [ball_array(seen[known, k].astype(np.complex128)) for k in range(seen.shape[1])]
-            jacobian = forward_jacobian(made.equations)
-            hessians = enclosed(lambda y, _: jacobian(y, p), zeros.coordinates(known))  # noqa: B023
-            for k, signs in zip(known, certified_inertia(hessians), strict=True):
-                if signs is not None:
-                    i = owner[here[k]]
-                    decided[i] += 1
-                    real[i] += 1
-                    minima[i] += signs.negative == 0
-                    parity[i] += (-1) ** signs.negative
-        order = made.orders[int(chart)]
-        place = {row: k for k, row in enumerate(order)}
-        stacked = made.entries([balls[:, i] for i in range(made.unknowns)])
-        w = stack([stacked[place[i] * n + j] for i in range(m) for j in range(n)], (len(here),))
-        parts.append(w.transposed(1, 0)[full])
-        owners.append(owner[here[full]])
-    belongs = np.concatenate(owners)
-    mid = np.concatenate([w.mid for w in parts])
-    rad = np.concatenate([w.rad for w in parts])
+    seen = made.parameters(data[owner], ids).astype(np.complex128)
+    zeros = certify(made.equations, x, seen, made.jacobian, real=True)
+    balls = zeros.enclosures
+    full = zeros.certified & made.has_full_rank(balls[:, (m - r) * r :].reshape(len(x), r, n))
+    decided = full & zeros.is_nonreal
+    index = np.zeros(len(x), dtype=np.int64)
+    known = np.flatnonzero(full & zeros.is_real)
+    if known.size:
+        p = [ball_array(seen[known, k]) for k in range(seen.shape[1])]
+        hessians = enclosed(lambda y, _: made.jacobian(y, p), zeros.coordinates(known))
+        for k, signs in zip(known.tolist(), certified_inertia(hessians), strict=True):
+            if signs is not None:
+                decided[k], index[k] = True, signs.negative
+    real = decided & zeros.is_real
+    good = np.bincount(owner[decided], minlength=len(data))
+    w = made.matrix_discs(balls, ids)[decided]
     # one more coordinate keeps the points of different losses apart
-    apart = 4.0 * (1 + np.abs(mid).max(initial=0)) * belongs
-    together = ball_array(
-        np.concatenate([mid, apart[:, None]], axis=1), np.concatenate([rad, 0 * rad[:, :1]], axis=1)
-    )
+    apart = 4.0 * (1 + np.abs(w.mid).max(initial=0)) * owner[decided]
+    mid = np.concatenate([w.mid, apart[:, None]], axis=1)
+    together = ball_array(mid, np.concatenate([w.rad, np.zeros((len(mid), 1))], axis=1))
     for i, _ in not_separated(together):
-        good[belongs[i]] = -1
-    done = (good == count) & (decided == count)
-    return [
-        (int(real[i]), int(minima[i]), int(parity[i])) if done[i] else None for i in range(sets)
-    ]
+        good[owner[decided][i]] = -1
+    table = zip(
+        good == count,
+        np.bincount(owner[real], minlength=len(data)).tolist(),
+        np.bincount(owner[real & (index == 0)], minlength=len(data)).tolist(),
+        np.bincount(owner[real], (-1.0) ** index[real], len(data)).astype(int).tolist(),
+        strict=True,
+    )
+    return [tuple(counts) if done else None for done, *counts in table]

@@ -32,7 +32,7 @@ from detvar.homotopy.certified_zeros import CertifiedZeros
 from detvar.homotopy.duals import Jacobian, Map, forward_jacobian, has_real_constants
 from detvar.homotopy.polydiscs import krawczyk, weights_of
 
-__all__ = ["CertifiedZeros", "certify"]
+__all__ = ["CertifiedZeros", "Selected", "certify"]
 
 CHUNK = 2000
 DRIFT = 2.0**-6
@@ -41,10 +41,35 @@ _SHARP = 2.0**-46
 _ROUNDS = 3
 
 
+@dataclass(frozen=True, eq=False)
+class Selected:
+    """Parameters of many points, selected from one list of exact constants.
+
+    Attributes
+    ----------
+    values : constants
+    positions : int array, shape (P, M); point k has the parameters values[positions[k]]
+    """
+
+    values: Sequence[Any]
+    positions: NDArray[np.intp]
+
+    def of(self, k: int) -> list[Any]:
+        """Return the M parameters of one point."""
+        return [self.values[i] for i in self.positions[k].tolist()]
+
+    def balls(self) -> list[BallArray]:
+        """Return M arrays of balls of shape (P,)."""
+        known = [constant_ball(c) for c in self.values]
+        mid = np.concatenate([b.mid for b in known])
+        rad = np.concatenate([b.rad for b in known])
+        return [ball_array(mid[at], rad[at]) for at in self.positions.T]
+
+
 def certify(
     f: Map,
     points: Any,
-    parameters: Sequence[Any] | ComplexArray = (),
+    parameters: Sequence[Any] | ComplexArray | Selected = (),
     jacobian: Jacobian | None = None,
     *,
     real: bool | None = None,
@@ -60,7 +85,7 @@ def certify(
         Polynomial map by + − * over any ring; constants exact (or floats taken as exact).
     points : complex128 array, shape (P, N)
         Approximate zeros; each is improved by Newton steps before it is enclosed.
-    parameters : M constants, or a complex128 array of shape (M,) or (P, M)
+    parameters : M constants, a complex128 array of shape (M,) or (P, M), or `Selected`
         Rationals, pairs (re, im) of rationals, or floats and complex numbers taken as exact.
     jacobian : callable (x, p) -> N rows of N entries, optional
         By default f is differentiated over dual numbers.
@@ -146,6 +171,13 @@ def _read_parameters(
     parameters: Any, count: int
 ) -> tuple[list[BallArray], BoolArray, BoolArray | np.bool_]:
     """Return the parameters as balls, which of them vary with the point, and where all are real."""
+    if isinstance(parameters, Selected):
+        if len(parameters.positions) != count:
+            raise ShapeError(f"there are {len(parameters.positions)} parameters for {count} points")
+        balls = parameters.balls()
+        is_real = np.array([not constant_parts(c)[1] for c in parameters.values], dtype=np.bool_)
+        every_real = is_real[parameters.positions].all(axis=1)
+        return balls, np.ones(len(balls), dtype=bool), every_real
     if isinstance(parameters, np.ndarray):
         table = np.asarray(parameters, dtype=np.complex128)
         if table.ndim == 2:
@@ -225,7 +257,10 @@ def _fallback(
     varies = isinstance(parameters, np.ndarray) and parameters.ndim == 2
     symmetries = np.broadcast_to(symmetric, len(x))
     for k in np.flatnonzero((found.bits == 0) & found.hopeful):
-        values = parameters[k].tolist() if varies else list(parameters)
+        if isinstance(parameters, Selected):
+            values = parameters.of(int(k))
+        else:
+            values = parameters[k].tolist() if varies else list(parameters)
         proof = certify_point(
             f,
             jacobian,
