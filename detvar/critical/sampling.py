@@ -227,7 +227,7 @@ def sample(
     seed: int = 0,
     *,
     budget: float = 300.0,
-    progress: Callable[[int, int, float], None] | None = None,
+    progress: bool | Callable[[int, int, float], None] = True,
 ) -> Sample:
     """Return the statistics of the critical points of rank r over n random losses.
 
@@ -238,7 +238,8 @@ def sample(
     n : how many losses
     seed : of the data and of the search
     budget : seconds for the generic fiber
-    progress : called with (losses done, n, seconds)
+    progress : True shows a line on standard error after half a second, False is silent; a
+        function is called with (losses done, n, seconds)
 
     Raises
     ------
@@ -262,6 +263,8 @@ def sample(
     """
     import numpy as np
 
+    from detvar.homotopy.progress import ProgressLine
+
     if n < 1:
         raise InputError(f"n is {n}: give at least 1")
     if not 0 < variety.rank < variety.max_rank:
@@ -276,10 +279,14 @@ def sample(
     size = max(1, _BLOCK // fiber.count)
     out: list[tuple[int, int, int] | None] = []
     try:
-        for start in range(0, n, size):
-            out += _counted(made, fiber, data[start : start + size], seed)
-            if progress is not None:
-                progress(len(out), n, perf_counter() - begin)
+        with ProgressLine() as line:
+            for start in range(0, n, size):
+                out += _counted(made, fiber, data[start : start + size], seed)
+                seconds = perf_counter() - begin
+                if callable(progress):
+                    progress(len(out), n, seconds)
+                elif progress:
+                    line.update(f"{len(out)} of {n} losses, {seconds:.1f} s")
     except KeyboardInterrupt:
         pass
     real, minima, parity = (tuple(None if x is None else x[k] for x in out) for k in range(3))

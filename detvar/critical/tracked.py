@@ -129,6 +129,11 @@ def search_fiber(
     return fiber
 
 
+def forget_fibers() -> None:
+    """Drop the generic fibers that are kept."""
+    _fibers.clear()
+
+
 def generic_fiber(
     family: Family,
     rank: int,
@@ -192,9 +197,12 @@ def track_to(
     budget = max(budget - (perf_counter() - begin), 0.5)
     exact = family.parameters(loss)
     goal = np.array([float(x) for x in exact], dtype=np.complex128)
-    evidence = (
-        [] if fiber.complete else [f"the generic fiber is incomplete: {fiber.complete_reason}"]
-    )
+    evidence: list[str] = []
+    if not fiber.complete:
+        reason = fiber.complete_reason
+        # of the whole budget a part was left for this search
+        reason = "the budget ended" if reason.startswith("the budget") else reason
+        evidence.append(f"the generic fiber is incomplete: {reason}")
     if fiber.complete and family.expected(rank)[0] is None:
         gap = trace_gap(made, fiber, seed)
         passed = "passed" if gap < _TRACE else "not passed"
