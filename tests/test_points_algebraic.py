@@ -16,8 +16,14 @@ from detvar.critical.families import family_of
 from detvar.critical.symmetries import symmetries
 from detvar.critical.tracked import search_fiber
 from detvar.errors import InputError, NotCertifiedError, PositiveDimensionalError
-from detvar.exact.matrices import Matrix, identity, matrix, rank
-from detvar.losses import ExpressionLoss, LikelihoodLoss, PowerLoss, WeightedSquaredLoss
+from detvar.exact.matrices import Matrix, diagonal, identity, kron, matrix, rank
+from detvar.losses import (
+    ExpressionLoss,
+    LikelihoodLoss,
+    PowerLoss,
+    QuadraticLoss,
+    WeightedSquaredLoss,
+)
 from detvar.networks.linear import LinearNetwork
 from detvar.varieties import DeterminantalVariety
 
@@ -75,6 +81,16 @@ def test_squares_as_powers_have_the_count_of_squares() -> None:
     assert found.is_complete and found.complex_count == found.expected_count == 6
     assert [p.exact for p in found.minima] == [p.exact for p in twin.minima]
     assert [p.exact_value for p in found.minima] == [2 * p.exact_value for p in twin.minima]
+
+
+def test_a_point_where_the_fixed_order_of_elimination_fails_is_found() -> None:
+    """[[0, 0], [3, 5]] is critical and simple, but a pivot of the tracker vanishes there."""
+    loss = ExpressionLoss(
+        "(w11-5)**2/(1+w12**2) + (w12+3)**2 + (w21-3)**2 + (w22-w12-5)**2", (2, 2)
+    )
+    found = tracked(DeterminantalVariety(2, 2, 1), loss)
+    assert found.complex_count == 22
+    assert matrix([[0, 0], [3, 5]]) in [p.exact for p in found.real]
 
 
 # ---- points and networks ------------------------------------------------------------------------
@@ -156,12 +172,34 @@ def test_ties_of_irrational_points_are_decided_by_a_symmetry() -> None:
     assert len(best) == 2 and all(p.exact is None for p in best) and not found.ties
 
 
-def test_without_a_symmetry_an_unresolved_tie_is_reported() -> None:
-    """The same problem in other coordinates: equal values, but no signed permutation."""
-    loss = ExpressionLoss(
-        "2*(w11 - 1)**2 + w12**2 + w21**2 + 21/10*(w22 - 1)**2 + (w12**2 + w21**2)**2", (2, 2)
-    )
+def rotated(target: Any, weights: Any) -> QuadraticLoss:
+    """The weighted loss after a rotation of the first two rows by arctan 4/3."""
+    u = matrix(target)
+    m, n = u.nrows(), u.ncols()
+    turn = identity(m)
+    turn[0, 0], turn[0, 1], turn[1, 0], turn[1, 1] = (matrix([[x]])[0, 0] for x in COSINES)
+    move = kron(turn, identity(n))
+    form = move * diagonal(matrix(weights).entries()) * move.transpose()
+    return QuadraticLoss(turn * u, form)
+
+
+COSINES = ("3/5", "-4/5", "4/5", "3/5")
+
+
+def test_ties_on_matrices_with_two_rows_are_decided_by_elimination() -> None:
+    """No signed permutation keeps the rotated loss, but two roots of one polynomial are minima."""
+    loss = rotated([[1, 0], [0, 1]], [[2, 1], [1, "21/10"]])
     assert list(symmetries(loss)) == []
+    found = tracked(DeterminantalVariety(2, 2, 1), loss)
+    assert sum(p.nature == "global_minimum" for p in found.points) == 2 and not found.ties
+
+
+def test_a_tie_that_nothing_decides_is_reported() -> None:
+    loss = rotated([[1, 0, 0], [0, 1, 0], [0, 0, "1/10"]], [[2, 1, 5], [1, "21/10", 7], [3, 4, 6]])
+    found = tracked(DeterminantalVariety(3, 3, 1), loss)
+    assert found.is_complete and len(found.ties) == 2
+    assert all(p.nature != "global_minimum" for p in found.points)
+    assert "not decided" in str(found)
 
 
 @pytest.mark.parametrize("seed", range(5))

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from detvar.critical.dimension import local_dimension
 from detvar.critical.families import QuadraticFamily as Family
 from detvar.critical.families import family_of
 from detvar.critical.rank_system import RankSystem
@@ -158,3 +159,17 @@ def test_paths_to_infinity_end() -> None:
     """Near t = 1 their steps become shorter than the spacing of floating numbers."""
     found = track_to(WeightedSquaredLoss([[1, 2], [3, "1/5"]], [[1, 0], [1, 1]]), 1, budget=20)
     assert len(found.x) == 3 and found.lost == 3 and not found.interrupted
+
+
+def test_families_of_points_are_seen_where_paths_end() -> None:
+    """Rotations of the first two coordinates on both sides keep this loss; diag(1, 1/2) has
+    isolated points only."""
+    loss = WeightedSquaredLoss([[1, 0, 0], [0, 1, 0], [0, 0, 3]], [[1, 1, 2], [1, 1, 2], [2, 2, 5]])
+    found = track_to(loss, 1)
+    goal = np.array([float(x) for x in found.parameters], dtype=complex)
+    sizes = {local_dimension(found.system, x, chart, goal) for x, chart in found.stuck}
+    assert found.stuck and 1 in sizes and sizes <= {0, 1}
+    alone = track_to(WeightedSquaredLoss([[1, 0], [0, "1/2"]], [[1, 3], [3, 1]]), 1)
+    goal = np.array([float(x) for x in alone.parameters], dtype=complex)
+    for x, chart in zip(alone.x, alone.charts, strict=True):
+        assert local_dimension(alone.system, x, int(chart), goal) == 0

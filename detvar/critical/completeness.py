@@ -13,10 +13,10 @@ from detvar.critical.certifying import Certified
 from detvar.critical.dimension import local_dimension
 from detvar.critical.elimination import univariate_critical_points
 from detvar.critical.exact_count import exact_count
-from detvar.critical.families import QuadraticFamily, family_of
+from detvar.critical.families import is_univariate
 from detvar.critical.reports import RankReport
 from detvar.critical.tracked import Candidates, total_degree_test
-from detvar.errors import DetvarError, InputError, PositiveDimensionalError
+from detvar.errors import DetvarError, PositiveDimensionalError
 from detvar.exact.msolve import find_msolve
 from detvar.losses import Loss, is_polynomial
 
@@ -103,12 +103,9 @@ def _eliminated(loss: Loss, e: int, found: Certified) -> tuple[str | None, str |
 
     Definite quadratic losses on 2×n matrices of rank 1 come down to one polynomial over Q.
     """
-    if e != 1 or min(loss.shape) != 2 or not isinstance(family_of(loss), QuadraticFamily):
+    if not is_univariate(loss, e):
         return None, None, []
-    try:
-        exact = univariate_critical_points(loss)
-    except InputError:  # not definite
-        return None, None, []
+    exact = univariate_critical_points(loss)
     said = f"{exact.distinct_count} roots of one polynomial over Q"
     if exact.distinct_count == exact.complex_count == len(found.points):
         return said, said, []

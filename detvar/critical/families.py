@@ -14,6 +14,7 @@ from functools import cached_property
 from typing import Any, Protocol
 
 from detvar.errors import InputError
+from detvar.exact.inertia import inertia
 from detvar.exact.matrices import submatrix, zeros
 from detvar.exact.rational import Rational
 from detvar.losses import (
@@ -377,6 +378,14 @@ def _is_quadratic(loss: Loss) -> bool:
     if isinstance(loss, PowerLoss):
         return loss.exponent == 2
     return isinstance(loss, ExpressionLoss) and loss.is_polynomial and loss.degree == 2
+
+
+def is_univariate(loss: Loss, rank: int) -> bool:
+    """Say whether elimination leaves one polynomial in one unknown: definite, 2×n, rank 1."""
+    m, n = loss.shape
+    if rank != 1 or min(m, n) != 2 or not isinstance(family_of(loss), QuadraticFamily):
+        return False
+    return inertia(loss.hessian(zeros(m, n))).positive == m * n
 
 
 def transposed(loss: Loss) -> Loss:

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from detvar.critical.certified_point import CertifiedPoint
+from detvar.critical.elimination import univariate_critical_points
+from detvar.critical.families import is_univariate
 from detvar.critical.symmetries import images
 from detvar.exact.inertia import inertia
 from detvar.exact.matrices import Matrix
@@ -64,12 +66,18 @@ def with_global_minimum(
 
 
 def _are_equal(points: list[CertifiedPoint], near: list[int], loss: Loss) -> bool:
-    """Whether a symmetry of the loss maps the first of the near points to each of the others."""
+    """Whether the near points have one value: by a symmetry of the loss, or by elimination."""
     first = points[near[0]]
     real = [(k, p) for k, p in enumerate(points) if p.rank == first.rank and p.is_real]
     if any(points[k].rank != first.rank for k in near):
         return False
-    return set(near) <= images(loss, first, real)
+    if set(near) <= images(loss, first, real):
+        return True
+    if not is_univariate(loss, first.rank):
+        return False
+    # the global minima are among the near points: as many as these, they are these
+    exact = univariate_critical_points(loss).points
+    return sum(p.nature == "global_minimum" for p in exact) == len(near)
 
 
 def _outside(p: CertifiedPoint, loss: Loss) -> bool:

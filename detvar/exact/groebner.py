@@ -69,7 +69,7 @@ def groebner_basis(polynomials: Sequence[Polynomial], budget: float = 10.0) -> G
     **Cost**: doubly exponential at worst; a few dozen solutions are within reach, and a round
     that has begun is not interrupted.
     **Validity**: exact. Every S-polynomial of the result is reduced to 0 once more, and so is
-    every generator.
+    every generator; that the result lies in the ideal rests on FLINT's arithmetic.
 
     Examples
     --------

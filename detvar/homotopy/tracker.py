@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from detvar.errors import ShapeError
 from detvar.homotopy.charts import ChartIds, Charts
 from detvar.homotopy.lanes import Lanes
+from detvar.homotopy.solve_linear import solve_dense
 from detvar.homotopy.system import System
 from detvar.homotopy.tape import ComplexArray, Kernel
 
@@ -353,4 +354,33 @@ def refine(
             out.x[block] = x.T
             out.residual[block] = np.where(ok, size, np.inf)
             block = block[~(size < opt.end_tolerance)]
+        if block.size:
+            block = _refine_with_pivots(system, out, p1, opt, charts, block, control)
         out.status[block] = Status.NOT_REFINED
+
+
+def _refine_with_pivots(
+    system: System,
+    out: TrackResult,
+    p1: ComplexArray,
+    opt: TrackOptions,
+    charts: Charts | None,
+    block: NDArray[np.int64],
+    control: _Control,
+) -> NDArray[np.int64]:
+    """Polish by elimination with pivoting; return the points that this does not help either.
+
+    At special parameters a pivot of the fixed elimination order may vanish at the end point.
+    """
+    p = p1[block] if charts is None else charts.parameters(p1[block], out.charts[block])
+    x = out.x[block]
+    for _ in range(4):
+        f = system.evaluate(x, p).T
+        j = system.jacobian(x, p).transpose(1, 2, 0)
+        dx = solve_dense(j, f[:, None])[:, 0]
+        size = _norm(dx, control.inverse_weights(np.ascontiguousarray(x.T)))
+        x = x - np.where(np.isfinite(size), dx, 0).T
+    good = np.asarray(size < opt.end_tolerance)
+    out.x[block[good]] = x[good]
+    out.residual[block] = np.where(np.isfinite(size), size, np.inf)
+    return block[~good]
