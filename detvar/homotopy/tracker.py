@@ -23,6 +23,8 @@ from detvar.homotopy.solve_linear import solve_dense
 from detvar.homotopy.system import System
 from detvar.homotopy.tape import ComplexArray, Kernel
 
+_SETTLED = 1e-6  # an update this much smaller than the largest coordinate, times tolerance, is 0
+
 
 class Status(IntEnum):
     """How a path ended."""
@@ -227,17 +229,17 @@ class _Control:
         self.blocks = [np.flatnonzero(np.array(system.blocks) == k) for k in labels]
         self.floor = opt.floor
 
-    def inverse_weights(self, x: ComplexArray) -> NDArray[np.float64]:
-        """1/max(|x_i|, floor · max of the block), for x of shape (N, lanes).
+    def inverse_weights(self, x: ComplexArray, least: float = 1e-14) -> NDArray[np.float64]:
+        """1/max(|x_i|, floor · max of the block, least · max), for x of shape (N, lanes).
 
-        A block that vanishes at the end point is measured by round-off of the largest coordinate;
-        by its own size alone it would never count as settled.
+        A block that vanishes at the end point is measured by the largest coordinate; by its own
+        size alone it would never count as settled.
         """
         w = np.abs(x)
-        least = 1e-14 * w.max(axis=0)
+        low_end = least * w.max(axis=0)
         for rows in self.blocks:
             low = self.floor * w[rows].max(axis=0)
-            w[rows] = np.maximum(w[rows], np.maximum(low, least))
+            w[rows] = np.maximum(w[rows], np.maximum(low, low_end))
         return np.asarray(1.0 / np.maximum(w, 1e-300))
 
 
@@ -348,7 +350,7 @@ def refine(
             kernel.bind([*x, *np.ascontiguousarray(p.T)], block.size)
             for _ in range(2):
                 dx = kernel()
-                size = _norm(dx, control.inverse_weights(x))
+                size = _norm(dx, control.inverse_weights(x, _SETTLED))
                 ok = np.isfinite(size)
                 x -= np.where(ok, dx, 0)
             out.x[block] = x.T
@@ -378,7 +380,7 @@ def _refine_with_pivots(
         f = system.evaluate(x, p).T
         j = system.jacobian(x, p).transpose(1, 2, 0)
         dx = solve_dense(j, f[:, None])[:, 0]
-        size = _norm(dx, control.inverse_weights(np.ascontiguousarray(x.T)))
+        size = _norm(dx, control.inverse_weights(np.ascontiguousarray(x.T), _SETTLED))
         x = x - np.where(np.isfinite(size), dx, 0).T
     good = np.asarray(size < opt.end_tolerance)
     out.x[block[good]] = x[good]
