@@ -1,4 +1,4 @@
-"""Random-data statistics: published shares within three standard errors, and laws for every loss."""
+"""Random-data statistics: recorded shares within three standard errors; laws for every loss."""
 
 from __future__ import annotations
 

@@ -142,7 +142,10 @@ class CertifiedPoints:
         if self.ties:
             names = ", ".join(self.points[i].matrix_text() for i in self.ties)
             lines.append(f"not decided: which of these has the smallest value: {names}")
-        lines.append("Complete." if self.is_complete else "Not proved complete.")
+        end = "Complete." if self.is_complete else "Not proved complete."
+        if self.is_complete and any(x.is_modular for x in self.reports):
+            end = "Complete, up to unlucky primes."
+        lines.append(end)
         return "\n".join(lines)
 
     def __str__(self) -> str:

@@ -54,8 +54,8 @@ class ExactCount:
             return "Gröbner basis over Q"
         shown = ", ".join(map(str, self.primes))
         return (
-            f"Gröbner bases modulo {shown}, which agree, in as many random charts; no proof: wrong "
-            "if all of these primes and charts are unlucky in the same way"
+            f"Gröbner bases modulo {shown}, which agree, in as many random charts; wrong only if "
+            "all of these are unlucky in the same way"
         )
 
     def __str__(self) -> str:

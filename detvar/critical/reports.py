@@ -47,13 +47,18 @@ class RankReport:
 
     @property
     def is_complete(self) -> bool:
-        """Whether it is proved that no point of rank e is missing."""
+        """Whether it is proved that no point of rank e is missing (see `is_modular`)."""
         return self.proof is not None
 
     @property
     def was_interrupted(self) -> bool:
         """Whether the user stopped the search."""
         return any("interrupted" in x for x in self.evidence)
+
+    @property
+    def is_modular(self) -> bool:
+        """Whether that rests on counts modulo primes, which unlucky primes could make wrong."""
+        return self.proof is not None and "modulo" in self.proof
 
     def __str__(self) -> str:
         count = "" if self.expected is None else f" of {self.expected}"
@@ -65,6 +70,8 @@ class RankReport:
         if self.failed:
             out += f", {self.failed} end points not certified"
         end = f"complete: {self.proof}" if self.proof else "not proved complete"
+        if self.is_modular:
+            end = f"complete up to unlucky primes: {self.proof}"
         if not self.proof and self.real_proof:
             end += f", but no real point is missing: {self.real_proof}"
         return "; ".join([out, *self.evidence, end])
