@@ -149,6 +149,13 @@ class RankSystem:
         a = (self.family.rows - self.rank) * self.rank
         return (np.abs(x[:, :a]) > _SWITCH_ABOVE).any(axis=1)
 
+    def limits(self) -> Any:
+        """Return the size of each coordinate (N,) above which the chart is bad."""
+        import numpy as np
+
+        a = (self.family.rows - self.rank) * self.rank
+        return np.where(np.arange(self.unknowns) < a, _SWITCH_ABOVE, np.inf)
+
     def positions(self, chart: Any) -> Any:
         """Return where the parameters that the given charts see stand in chart 0, (P, M)."""
         return self._permutations[chart]
