@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -14,6 +14,9 @@ from detvar.homotopy.derivatives import gradient, jacobian, taylor_coefficient
 from detvar.homotopy.expression import Expression, Graph, from_sympy_tree
 from detvar.homotopy.solve_linear import Solver, unroll_solver
 from detvar.homotopy.tape import ComplexArray, Tape, make_tape
+
+if TYPE_CHECKING:
+    from detvar.homotopy.executor import Executors
 
 
 @dataclass(frozen=True, eq=False)
@@ -179,6 +182,13 @@ class System:
             entries.get((i, j), zero) for i in range(self.variables) for j in range(self.parameters)
         ]
         return make_tape(self.graph, rows, self.variables + self.parameters)
+
+    @cached_property
+    def executors(self) -> Executors:
+        """What tracks the paths of this system: NumPy, and code compiled for it."""
+        from detvar.homotopy.executor import Executors
+
+        return Executors(self)
 
     @cached_property
     def is_homogeneous_in_parameters(self) -> bool:
