@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
+from importlib import import_module
 from math import comb
 from pathlib import Path
 from random import Random
@@ -17,7 +18,6 @@ from typing import Any
 
 import pytest
 
-import detvar.critical.exact_count as counting
 from detvar.critical import critical_points
 from detvar.critical.critical_ideal import critical_ideals
 from detvar.critical.elimination import univariate_critical_points
@@ -60,6 +60,9 @@ from detvar.losses import (
     WeightedSquaredLoss,
 )
 from detvar.varieties import DeterminantalVariety
+
+# the function of the same name hides the module
+counting = import_module("detvar.critical.exact_count")
 
 needs_msolve = pytest.mark.skipif(
     msolve.find_msolve() is None,
