@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 from time import perf_counter
+from typing import Any
 
 from detvar.critical.certified import CertifiedPoints
-from detvar.critical.certified_point import CertifiedPoint
+from detvar.critical.certified_point import CertifiedPoint, middle
 from detvar.critical.certifying import certified, exact_point
 from detvar.critical.completeness import report_on
 from detvar.critical.families import QuadraticFamily, family_of, transposed
@@ -102,6 +103,7 @@ def result_of(
     if variety.rows > variety.columns:
         points = [_turned(p) for p in points]
     judged = [_on_the_variety(p, variety.rank, loss, network) for p in points]
+    judged.sort(key=_place)  # the order of the paths is of no interest
     every = all(r.real_proof is not None for r in reports)
     named, ties = with_global_minimum(judged, loss, every)
     return CertifiedPoints(
@@ -160,6 +162,12 @@ def solved_by_hand(loss: Loss, e: int, full: int) -> list[CertifiedPoint] | None
         return [exact_point(loss, target)] if rank(target) == e else []
     assert isinstance(loss, ExpressionLoss)
     return None
+
+
+def _place(p: CertifiedPoint) -> tuple[Any, ...]:
+    """By falling rank, real points first, by value; then by the entries."""
+    entries = tuple((round(z.real, 6), round(z.imag, 6)) for row in p.center for z in row)
+    return (-p.rank, not p.is_real, round(middle(p), 9), entries)
 
 
 def _turned(p: CertifiedPoint) -> CertifiedPoint:

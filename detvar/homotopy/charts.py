@@ -18,10 +18,14 @@ class Charts(Protocol):
     Chart c differs from chart 0 by a change of variables and a linear map of the parameters,
     typically a permutation of rows: F(x_c; parameters(p, c)) = 0 describes the same point as
     F(x_0; p) = 0.  Arrays have one row for each lane; c is an integer array.
+
+    A hook whose coordinates are bad exactly where some |x_i| > limits_i should say so by one
+    more method, ``limits() -> (N,) float``: compiled code then watches them by itself, instead
+    of asking `needs_switch` every few rounds.
     """
 
     def needs_switch(self, x: ComplexArray) -> NDArray[np.bool_]:
-        """Say for which rows of x (P, N) the coordinates are bad.  Called after every step."""
+        """Say for which rows of x (P, N) the coordinates are bad."""
 
     def switch(self, x: ComplexArray, chart: ChartIds) -> tuple[ComplexArray, ChartIds]:
         """Return better coordinates and their chart ids for all given rows."""

@@ -60,8 +60,9 @@ class PointSet:
                 gap = np.abs(everything[other] - everything[active]).max(axis=1, initial=0.0)
                 same = gap <= self._tolerance * np.maximum(scale[active], scale[other])
                 number[active[same]] = np.minimum(number[active[same]], number[other[same]])
-        for i in todo:  # follow chains: a new point may equal a new point that equals an old one
-            number[i] = number[number[i]]
+        # follow chains: a new point may equal a new point that equals an old one
+        while (number != number[number]).any():
+            number = number[number]
         fresh = todo[number[todo] == todo]
         rank = np.full(len(everything), -1, dtype=np.int64)
         rank[:known] = np.arange(known)

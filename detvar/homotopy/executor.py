@@ -25,9 +25,10 @@ from detvar.homotopy.track_result import TrackOptions, TrackResult
 
 VARIABLE = "DETVAR_EXECUTOR"
 _DRIVER = "detvar.homotopy.lane_driver"
-_LOADING = 1.5  # seconds to load numba and the driver
-_COMPILING = 3e-4  # seconds for a row of a tape
+_LOADING = 0.8  # seconds to load numba and the driver
+_COMPILING = 4e-4  # seconds for a row of a tape
 _ROUNDS = 45  # macro steps of a path
+_BATCHES = 10  # in which a search with many paths is done
 _CALL, _LANE = 1e-6, 4.4e-9  # seconds of NumPy for a row of a tape, and for each lane
 
 
@@ -55,10 +56,19 @@ class Executor(Protocol):
 
 
 class Executors:
-    """The executors of one system, and the seconds NumPy has spent on it."""
+    """The executors of one system; what decides between them.
+
+    Attributes
+    ----------
+    spent : float
+        Seconds of NumPy so far.
+    expected : int
+        Number of paths that whoever is at work expects to track, 0 if unknown.
+    """
 
     def __init__(self, system: System) -> None:
         self.spent = 0.0
+        self.expected = 0
         self._system = system
 
     @cached_property
@@ -73,12 +83,18 @@ class Executors:
 
         return FastExecutor(self._system)
 
+    @property
+    def enough(self) -> int:
+        """Number of paths at once for which a path costs little more than in a larger batch."""
+        return 128 if "fast" in vars(self) else 512
+
     def is_worth_compiling(self, paths: int) -> bool:
         """Say whether a job with so many paths should be done by compiled code."""
         if "fast" in vars(self):
             return True
         rows = len(self._system.newton_tape.code) + len(self._system.taylor_tape.code)
-        coming = _ROUNDS * rows * (_CALL + _LANE * paths)
+        batches = _BATCHES if self.expected > paths else 1
+        coming = _ROUNDS * rows * (_CALL * batches + _LANE * max(paths, self.expected))
         price = _COMPILING * rows + (0 if _DRIVER in sys.modules else _LOADING)
         return self.spent + coming > price
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from detvar.homotopy import lane_driver as driver
 from detvar.homotopy.charts import Charts
-from detvar.homotopy.compiled_step import IDLE, STATUS, SUSPENDED, compile_step, step_options
+from detvar.homotopy.compiled_step import compile_step, step_options
 from detvar.homotopy.system import System
 from detvar.homotopy.tape import ComplexArray
 from detvar.homotopy.track_result import TrackOptions, TrackResult
@@ -48,7 +48,7 @@ class FastExecutor:
         queue = _Queue(out, p0, p1, charts)
         lanes = min(opt.lanes, LANES, len(out.x))
         memory = aligned((-(-lanes // WIDTH), self._layout.rows, WIDTH))
-        memory[:, STATUS] = IDLE
+        memory[:, driver.STATUS] = driver.IDLE
         paths = np.full(lanes, -1, dtype=np.int64)
         limits = getattr(charts, "limits", None)
         polled = charts if limits is None else None
@@ -73,16 +73,17 @@ class FastExecutor:
             if polled is not None:
                 self._look(memory, paths, polled)
         for lane in np.flatnonzero(paths >= 0):
-            driver._unload(memory, table, lane, paths[lane], queue.x, queue.kept)
+            driver.unload(memory, table, lane, paths[lane], queue.x, queue.kept)
         queue.write()
 
     def _look(self, memory: Any, paths: NDArray[np.int64], charts: Charts) -> None:
         """Mark the lanes whose coordinates are bad."""
-        lanes = np.flatnonzero(paths >= 0)
+        running = memory[:, driver.STATUS].ravel()[: paths.size] == driver.RUNNING
+        lanes = np.flatnonzero(running & (paths >= 0))
         first, n = self._layout.saved, self.system.variables
         rows = memory[lanes // WIDTH, first : first + 2 * n, lanes % WIDTH]
         lanes = lanes[charts.needs_switch(rows[:, 0::2] + 1j * rows[:, 1::2])]
-        memory[lanes // WIDTH, STATUS, lanes % WIDTH] = SUSPENDED
+        memory[lanes // WIDTH, driver.STATUS, lanes % WIDTH] = driver.SUSPENDED
 
     def newton(self, x: ComplexArray, p: ComplexArray) -> ComplexArray:
         """Return the Newton updates (N, P) at x (N, P) for parameters p (M, P)."""
@@ -120,7 +121,8 @@ class _Queue:
             if charts is None
             else tuple(charts.parameters(p, out.charts) for p in (p0, p1))
         )
-        self._p0, self._p1 = (np.ascontiguousarray(p) for p in seen)
+        # always of one type, writable and row by row: a driver is compiled for every type it meets
+        self._p0, self._p1 = (np.array(p, dtype=np.complex128, order="C") for p in seen)
         self._jobs = np.arange(count)
         self._suspended = np.empty(count, dtype=np.int64)
         self._counters = np.array([0, count, 0, 0], dtype=np.int64)

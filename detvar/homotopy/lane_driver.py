@@ -1,8 +1,8 @@
 """The loop around compiled macro steps: lanes take paths from a queue and give them back.
 
 Compiled by numba once for a machine and kept on disk; the macro step of a problem is called by
-its address, so that this code is the same for all problems.  Only `fast_lanes` imports it, and
-only where numba is installed.
+its address, so that this code is the same for all problems.  It is imported only
+where numba is installed.
 """
 
 from __future__ import annotations
@@ -14,23 +14,14 @@ import numpy as np
 from numba import njit, types
 from numba.extending import intrinsic
 
-from detvar.homotopy.compiled_step import (
-    CARRIED,
-    ERROR,
-    H_MAX,
-    IDLE,
-    LAST,
-    OMEGA,
-    REJECTED,
-    RUNNING,
-    STATUS,
-    STEPS,
-    SUSPENDED,
-    TARGET,
-    H,
-    T,
-)
-
+# These numbers are part of the compiled code, so they stand in the file whose age decides whether
+# that code is still good.
+# The first rows of a block, one number for each lane.  An ERROR below 0 is not measured yet; a
+# lane that is not CARRIED on from the round before has −1 there.
+T, TARGET, H, H_MAX, ERROR, OMEGA, LAST, CARRIED, STEPS, REJECTED, STATUS, NORM = range(12)
+STATE = 12
+# values of STATUS besides those of a finished path
+RUNNING, SUSPENDED, IDLE = -1, -2, -3
 # columns of the memory of a path while it has no lane
 P_T, P_H_MAX, P_ERROR, P_OMEGA, P_STEPS, P_REJECTED = range(6)
 # counters that outlive a call: next job, number of jobs, lanes at work, paths suspended
@@ -61,7 +52,11 @@ def _step(typing: Any, address: Any, memory: Any, stride: Any, blocks: Any, opti
     return signature, generate
 
 
-_compiled: Callable[[Any], Any] = njit(cache=True, nogil=True)
+def _compiled(function: Callable[..., Any]) -> Any:
+    try:
+        return njit(cache=True, nogil=True)(function)
+    except RuntimeError:  # there is no folder where the cache could be written
+        return njit(nogil=True)(function)
 
 
 @_compiled
@@ -94,7 +89,7 @@ def _load(memory, layout, lane, path, x, p0, p1, kept):  # type: ignore[no-untyp
 
 
 @_compiled
-def _unload(memory, layout, lane, path, x, kept):  # type: ignore[no-untyped-def]
+def unload(memory, layout, lane, path, x, kept):  # type: ignore[no-untyped-def]
     """Write back where a path stands, and free its lane."""
     saved, n = layout[2], layout[5]
     block, column = memory[lane // 8], lane % 8
@@ -148,7 +143,7 @@ def drive(  # type: ignore[no-untyped-def]
             now = memory[lane // 8, STATUS, lane % 8]
             if now != RUNNING:
                 path = paths[lane]
-                _unload(memory, layout, lane, path, x, kept)
+                unload(memory, layout, lane, path, x, kept)
                 paths[lane] = -1
                 if now == SUSPENDED:
                     suspended[counters[WAITING]] = path

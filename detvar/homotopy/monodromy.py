@@ -125,10 +125,14 @@ def monodromy(
     p = np.asarray(p, dtype=np.complex128)
     _check_start(system, x, p)
     search = Search(system, x, p, rng, target, budget, edges, options, charts, progress)
+    executors = system.executors
+    executors.expected = 4 * target if target else 0
     try:
         complete, reason = search.run()
     except KeyboardInterrupt:
         complete, reason = False, "interrupted"
+    finally:
+        executors.expected = 0
     node = search.nodes[0]
     return Fiber(
         node.x,

@@ -21,7 +21,7 @@ from detvar.homotopy.tape import ComplexArray
 from detvar.homotopy.tracker import Status, TrackOptions, TrackResult, track
 
 UNKNOWN, FAILED, RUNNING = -1, -2, -3
-SMALL = 128  # paths; below, a round costs the same whatever the number of paths
+SPARE = 32  # edges
 Ints = NDArray[np.int64]
 
 
@@ -54,11 +54,15 @@ class Edge:
 
     The way is a straight segment from scale[0]·p_0 to scale[1]·p_1, or two segments through
     the parameters `via`.  `to[k][i]` is the partner of solution i of node k, or a negative mark.
+    A `spare` edge is used while few solutions are known, and then left as it is.
     """
 
-    def __init__(self, scale: tuple[complex, complex], via: ComplexArray | None) -> None:
+    def __init__(
+        self, scale: tuple[complex, complex], via: ComplexArray | None, spare: bool = False
+    ) -> None:
         self.scale = scale
         self.via = via
+        self.spare = spare
         self.to: list[Ints] = [np.empty(0, dtype=np.int64) for _ in range(2)]
 
     def grow(self, sizes: tuple[int, int]) -> None:
@@ -126,8 +130,15 @@ class Search:
         """Edges p0 → γ p1 with |γ| = 1 spread over the circle, if scaling p keeps solutions."""
         if not self._system.is_homogeneous_in_parameters:
             return [self._new_edge() for _ in range(count)]
+        edges = [Edge((1.0, gamma), None) for gamma in self._phases(count)]
+        if self._target is not None:
+            edges += [Edge((1.0, gamma), None, spare=True) for gamma in self._phases(SPARE)]
+        return edges
+
+    def _phases(self, count: int) -> list[complex]:
+        """Numbers γ with |γ| = 1, evenly spread from a random one on."""
         angles = 2 * np.pi * (self._rng.random() + np.arange(count) / count)
-        return [Edge((1.0, complex(np.exp(1j * a))), None) for a in angles]
+        return [complex(z) for z in np.exp(1j * angles)]
 
     def _new_edge(self) -> Edge:
         """An edge through a random point: it leaves the line of the two nodes."""
@@ -140,6 +151,10 @@ class Search:
 
     def _over(self) -> bool:
         return self.seconds() > self._budget
+
+    @property
+    def _enough(self) -> int:
+        return self._system.executors.enough
 
     def _sizes(self) -> tuple[int, int]:
         return len(self.nodes[0].x), len(self.nodes[1].x)
@@ -157,8 +172,11 @@ class Search:
                 return False, f"the budget of {self._budget:g} s ended"
             added = self._schedule(direction)
             # a small pool costs the same as a smaller one: fill it from both nodes
-            if not added or len(self._pool) < SMALL:
+            small = self._enough // 4
+            if not added or len(self._pool) < small:
                 added |= self._schedule(1 - direction)
+            if len(self._pool) < small and max(before) < small:
+                added |= self._schedule(direction, spare=True)
             if not (added or len(self._pool)):
                 if quiet >= (2 if target is None else 6):
                     return self._closed()
@@ -175,7 +193,7 @@ class Search:
                 self._progress(after[0], self.segments, self.seconds())
 
     def _closed(self) -> tuple[bool, str]:
-        n = len(self._edges)
+        n = sum(not edge.spare for edge in self._edges)
         lost = sum(int((to == FAILED).sum()) for e in self._edges for to in e.to)
         if self._target is not None:
             return False, f"{n} edges are exhausted and {self._target} solutions are expected"
@@ -185,11 +203,13 @@ class Search:
 
     # --- the pool ----------------------------------------------------------------------------
 
-    def _schedule(self, source: int) -> bool:
+    def _schedule(self, source: int, spare: bool = False) -> bool:
         """Put untracked paths that leave a node into the pool, most promising edges first."""
         sizes = self._sizes()
         jobs = []
         for k, edge in enumerate(self._edges):
+            if edge.spare != spare:
+                continue
             edge.grow(sizes)
             pending = np.flatnonzero(edge.to[source] == UNKNOWN)
             if pending.size:
@@ -198,7 +218,9 @@ class Search:
         room = 10**9
         if self._target is not None:  # near the end a few paths suffice
             missing = self._target - sizes[1 - source]
-            room = max(self._options.lanes // 4, 2 * missing)
+            room = max(self._enough, 2 * missing)
+        if spare:
+            room = self._enough // 4
         room -= len(self._pool)
         added = False
         for _, k, pending in sorted(jobs, key=lambda job: job[:2]):
@@ -232,7 +254,7 @@ class Search:
     def _advance(self) -> None:
         """Track the pool until most paths have arrived, and enter their end points."""
         pool = self._pool
-        leave = 0.25 if len(pool) > SMALL else 0.75 if len(pool) > 4 else 0.0
+        leave = 0.25 if 4 * len(pool) > self._enough else 0.75 if len(pool) > 4 else 0.0
         result = self._track(pool, self._options, leave)
         running = result.status == Status.UNFINISHED
         failed = ~running & ~result.success

@@ -108,7 +108,7 @@ class TrackResult:
         """Return the result before the first step; x and charts are copied."""
         count = len(x)
         return cls(
-            x.copy(),
+            np.array(x, order="C"),
             np.full(count, Status.UNFINISHED, dtype=np.int8),
             charts.copy(),
             np.zeros(count),
