@@ -1,8 +1,8 @@
 """Balls of any precision, and the exact reading of constants and floats that they start from.
 
-FLINT's ``arb``, ``acb`` and ``acb_mat`` are handed on under their own names; floors above take
-them from here.  A *constant* is an int, Fraction, fmpz, fmpq, a float or complex number (taken
-at its exact binary value), or a pair (re, im) of these, which is a Gaussian number.
+FLINT's ``arb``, ``acb``, ``arb_mat`` and ``acb_mat`` are handed on under their own names; floors
+above take them from here.  A *constant* is an int, Fraction, fmpz, fmpq, a float or complex number
+(taken at its exact binary value), or a pair (re, im) of these, which is a Gaussian number.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from fractions import Fraction
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from flint import acb, acb_mat, arb, ctx, fmpq, fmpz
+from flint import acb, acb_mat, arb, arb_mat, ctx, fmpq, fmpz
 
 from detvar.errors import InputError
 from detvar.exact.rational import rational, to_fraction
@@ -23,6 +23,8 @@ __all__ = [
     "acb",
     "acb_mat",
     "arb",
+    "arb_mat",
+    "bits_in_use",
     "constant_parts",
     "dyadic",
     "exact_float",
@@ -135,3 +137,13 @@ def _nearest(x: fmpq) -> tuple[float, float]:
     gap = abs(f - Fraction(a))
     # a tiny gap may round to 0: the smallest normal double is added
     return a, float(gap) * _UP + 2.0**-1022 if gap else 0.0
+
+
+def bits_in_use() -> int:
+    """Return the precision that balls are computed with now.
+
+    >>> with working_precision(200):
+    ...     bits_in_use()
+    200
+    """
+    return int(ctx.prec)

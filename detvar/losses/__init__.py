@@ -1,5 +1,7 @@
 """Losses on m×n matrices: value, gradient, Hessian, convexity, and effective data."""
 
+from detvar.losses.analytic import AnalyticLoss, Convexity, is_analytic
+from detvar.losses.entrywise import ExponentialLoss, LogCoshLoss, LogisticLoss, PseudoHuberLoss
 from detvar.losses.expression import ExpressionLoss
 from detvar.losses.likelihood import LikelihoodLoss
 from detvar.losses.power import PowerLoss
@@ -7,19 +9,28 @@ from detvar.losses.protocol import Kronecker, Loss, is_polynomial
 from detvar.losses.quadratic import QuadraticLoss
 from detvar.losses.reading import loss_from_json
 from detvar.losses.reduction import Reduction
+from detvar.losses.softmax import SoftmaxLoss
 from detvar.losses.squared import SquaredLoss
 from detvar.losses.weighted import WeightedSquaredLoss
 
 __all__ = [
+    "AnalyticLoss",
+    "Convexity",
+    "ExponentialLoss",
     "ExpressionLoss",
     "Kronecker",
     "LikelihoodLoss",
+    "LogCoshLoss",
+    "LogisticLoss",
     "Loss",
     "PowerLoss",
+    "PseudoHuberLoss",
     "QuadraticLoss",
     "Reduction",
+    "SoftmaxLoss",
     "SquaredLoss",
     "WeightedSquaredLoss",
+    "is_analytic",
     "is_polynomial",
     "loss_from_json",
 ]

@@ -6,11 +6,13 @@ from collections.abc import Callable
 from typing import Any
 
 from detvar.errors import DetvarError, InputError
+from detvar.losses.entrywise import ExponentialLoss, LogCoshLoss, LogisticLoss, PseudoHuberLoss
 from detvar.losses.expression import ExpressionLoss
 from detvar.losses.likelihood import LikelihoodLoss
 from detvar.losses.power import PowerLoss
 from detvar.losses.protocol import Loss
 from detvar.losses.quadratic import QuadraticLoss
+from detvar.losses.softmax import SoftmaxLoss
 from detvar.losses.squared import SquaredLoss
 from detvar.losses.weighted import WeightedSquaredLoss
 
@@ -20,9 +22,14 @@ _LOSSES: dict[str, tuple[Callable[..., Loss], tuple[str, ...]]] = {
     "quadratic": (QuadraticLoss, ("target", "form")),
     "power": (PowerLoss, ("target", "exponent")),
     "likelihood": (LikelihoodLoss, ("counts",)),
+    "logistic": (LogisticLoss, ("X", "trials", "positives")),
+    "softmax": (SoftmaxLoss, ("X", "counts")),
+    "exponential": (ExponentialLoss, ("X", "labels")),
+    "pseudo_huber": (PseudoHuberLoss, ("X", "Y", "delta")),
+    "log_cosh": (LogCoshLoss, ("X", "Y")),
     "expression": (ExpressionLoss, ("expression",)),
 }
-_OPTIONAL = {"expression": ("shape",)}
+_OPTIONAL = {"expression": ("shape",), "softmax": ("reference",)}
 
 
 def loss_from_json(obj: Any, name: str = "loss") -> Loss:

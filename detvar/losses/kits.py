@@ -1,0 +1,190 @@
+"""Elementary functions in three worlds: balls that prove, arrays that are fast, symbols to read.
+
+A formula written once with the functions of a `Kit` runs in all three.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from detvar.exact.balls import arb
+
+_NARROW = 2.0**-12
+_Map = Callable[[Any], Any]
+
+
+@dataclass(frozen=True)
+class Kit:
+    """The functions a loss is written with.
+
+    Attributes
+    ----------
+    exp, tanh : as usual
+    softplus : log(1 + eˣ)
+    sigmoid : 1/(1 + e⁻ˣ), the derivative of softplus
+    log_cosh : log cosh x
+    hypot : √(1 + x²)
+    unit : x/√(1 + x²), the derivative of hypot
+    square : x², never negative
+    log_sum_exp : log Σ exp(xᵢ) of a list
+    softmax : the list exp(xᵢ)/Σ exp(xⱼ)
+    """
+
+    exp: _Map
+    tanh: _Map
+    softplus: _Map
+    sigmoid: _Map
+    log_cosh: _Map
+    hypot: _Map
+    unit: _Map
+    square: _Map
+    log_sum_exp: Callable[[Sequence[Any]], Any]
+    softmax: Callable[[Sequence[Any]], list[Any]]
+
+
+# --- balls ------------------------------------------------------------------------------------
+
+
+def _increasing(f: Callable[[arb], arb]) -> Callable[[arb], arb]:
+    """Enclose an increasing function on a wide ball from its values at the two ends."""
+
+    def enclosed(x: arb) -> arb:
+        if x.rad() < _NARROW:
+            return f(x)
+        return f(x.lower()).union(f(x.upper()))
+
+    return enclosed
+
+
+def _square(x: arb) -> arb:
+    top = x.abs_upper()
+    low = x.abs_lower()
+    return (low * low).union(top * top)
+
+
+def _even(f: Callable[[arb], arb]) -> Callable[[arb], arb]:
+    """Enclose an even function that increases in |x|."""
+
+    def enclosed(x: arb) -> arb:
+        if x.rad() < _NARROW:
+            return f(x)
+        return f(x.abs_lower()).union(f(x.abs_upper()))
+
+    return enclosed
+
+
+def _log_cosh(x: arb) -> arb:
+    """log cosh x = |x| + log(1 + e^(−2|x|)) − log 2, which does not overflow."""
+    size = abs(x)
+    return size + (-2 * size).exp().log1p() - arb(2).log()
+
+
+def _softplus(x: arb) -> arb:
+    """log(1 + eˣ), as x + log(1 + e⁻ˣ) for positive x."""
+    return x + (-x).exp().log1p() if x.mid() > 0 else x.exp().log1p()
+
+
+def _sigmoid(x: arb) -> arb:
+    return 1 / (1 + (-x).exp())
+
+
+def _ball_log_sum_exp(xs: Sequence[arb]) -> arb:
+    """The function increases in every argument, so wide balls are enclosed from their ends."""
+    if any(x.rad() >= _NARROW for x in xs):
+        low = _ball_log_sum_exp([x.lower() for x in xs])
+        return low.union(_ball_log_sum_exp([x.upper() for x in xs]))
+    top = max((x.mid() for x in xs), key=float)
+    return top + sum(((x - top).exp() for x in xs), arb(0)).log()
+
+
+def _ball_softmax(xs: Sequence[arb]) -> list[arb]:
+    """1/(1 + Σ exp(xⱼ − xᵢ)) falls in each xⱼ and grows in xᵢ: the ends enclose it."""
+    if all(x.rad() < _NARROW for x in xs):
+        return [_share(xs, i) for i in range(len(xs))]
+    low, high = [x.lower() for x in xs], [x.upper() for x in xs]
+    out = []
+    for i in range(len(xs)):
+        least = _share([*high[:i], low[i], *high[i + 1 :]], i)
+        out.append(least.union(_share([*low[:i], high[i], *low[i + 1 :]], i)))
+    return out
+
+
+def _share(xs: Sequence[arb], i: int) -> arb:
+    return 1 / sum(((x - xs[i]).exp() for j, x in enumerate(xs) if j != i), arb(1))
+
+
+BALLS = Kit(
+    exp=_increasing(lambda x: x.exp()),
+    tanh=_increasing(lambda x: x.tanh()),
+    softplus=_increasing(_softplus),
+    sigmoid=_increasing(_sigmoid),
+    log_cosh=_even(_log_cosh),
+    hypot=_even(lambda x: (1 + x * x).sqrt()),
+    unit=_increasing(lambda x: x / (1 + x * x).sqrt()),
+    square=_square,
+    log_sum_exp=_ball_log_sum_exp,
+    softmax=_ball_softmax,
+)
+
+
+# --- arrays and symbols -----------------------------------------------------------------------
+
+
+@lru_cache(maxsize=1)
+def arrays() -> Kit:
+    """Return the functions on float64 arrays, none of which overflows."""
+    import numpy as np
+
+    def sigmoid(x: Any) -> Any:
+        return 0.5 * (1.0 + np.tanh(0.5 * x))
+
+    def log_cosh(x: Any) -> Any:
+        size = np.abs(x)
+        return size + np.log1p(np.exp(-2.0 * size)) - np.log(2.0)
+
+    def log_sum_exp(xs: Sequence[Any]) -> Any:
+        return np.logaddexp.reduce(np.stack(np.broadcast_arrays(*xs)), axis=0)
+
+    def softmax(xs: Sequence[Any]) -> list[Any]:
+        stacked = np.stack(np.broadcast_arrays(*xs))
+        powers = np.exp(stacked - stacked.max(axis=0))
+        return list(powers / powers.sum(axis=0))
+
+    return Kit(
+        exp=np.exp,
+        tanh=np.tanh,
+        softplus=lambda x: np.logaddexp(0.0, x),
+        sigmoid=sigmoid,
+        log_cosh=log_cosh,
+        hypot=lambda x: np.hypot(1.0, x),
+        unit=lambda x: x / np.hypot(1.0, x),
+        square=np.square,
+        log_sum_exp=log_sum_exp,
+        softmax=softmax,
+    )
+
+
+@lru_cache(maxsize=1)
+def symbols() -> Kit:
+    """Return the functions on SymPy expressions."""
+    import sympy
+
+    def softmax(xs: Sequence[Any]) -> list[Any]:
+        total = sympy.Add(*map(sympy.exp, xs))
+        return [sympy.exp(x) / total for x in xs]
+
+    return Kit(
+        exp=sympy.exp,
+        tanh=sympy.tanh,
+        softplus=lambda x: sympy.log(1 + sympy.exp(x)),
+        sigmoid=lambda x: 1 / (1 + sympy.exp(-x)),
+        log_cosh=lambda x: sympy.log(sympy.cosh(x)),
+        hypot=lambda x: sympy.sqrt(1 + x**2),
+        unit=lambda x: x / sympy.sqrt(1 + x**2),
+        square=lambda x: x**2,
+        log_sum_exp=lambda xs: sympy.log(sympy.Add(*map(sympy.exp, xs))),
+        softmax=softmax,
+    )
