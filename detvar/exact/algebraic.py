@@ -21,7 +21,7 @@ from typing import Any
 from flint import arb, ctx, fmpq, fmpq_poly, fmpz, fmpz_poly
 
 from detvar.errors import IncompleteError, InputError
-from detvar.exact import algebraic_text
+from detvar.exact import algebraic_text, latex
 from detvar.exact.polynomials import (
     composed_sum,
     irreducible_factors,
@@ -388,6 +388,12 @@ class RealAlgebraic:
 
     def __repr__(self) -> str:
         return f"RealAlgebraic({algebraic_text.described(self)})"
+
+    def to_latex(self) -> str:
+        """Return the number in LaTeX: with square roots, or as a root of its polynomial."""
+        return latex.algebraic(self)
+
+    _repr_latex_ = latex.displayed
 
     def to_json(self) -> str | dict[str, Any]:
         """Return "p/q", or the minimal polynomial with a ball that isolates the root.

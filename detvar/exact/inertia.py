@@ -13,6 +13,7 @@ from typing import NamedTuple
 from flint import fmpq, fmpq_mat
 
 from detvar.errors import ShapeError
+from detvar.exact import latex
 from detvar.exact.matrices import is_symmetric
 
 
@@ -30,6 +31,13 @@ class Inertia(NamedTuple):
         Inertia(positive=2, negative=1, zero=3)
         """
         return Inertia(self.positive, self.negative, self.zero + zeros)
+
+    def to_latex(self) -> str:
+        """Return (positive, negative, zero) in LaTeX."""
+        return latex.signature(self)
+
+    def _repr_latex_(self) -> str:
+        return latex.displayed(self)
 
 
 def inertia(a: fmpq_mat) -> Inertia:

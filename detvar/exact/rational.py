@@ -75,6 +75,11 @@ in quotes, or a fraction such as "3/4"
         pass
     if isinstance(x, float) or type(x).__name__.startswith("float"):
         raise NotExactError(_refuse_float(float(x), name))
+    if getattr(x, "free_symbols", None):  # SymPy
+        raise NotExactError(
+            f"{name} is {_cut(str(x))}, not a number: {_HOW}; a loss whose data are symbols is "
+            "a SymbolicLoss"
+        )
     # a list may hold an integer that Python refuses to print
     plain = not hasattr(x, "__len__") and len(repr(x)) < 40
     shown = repr(x) if plain else f"a {type(x).__name__}"
