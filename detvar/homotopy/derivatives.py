@@ -5,7 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from detvar.errors import InputError
-from detvar.homotopy.expression import ADD, CONSTANT, DIV, INPUT, MUL, NEG, SUB, Graph
+from detvar.homotopy.expression import (
+    ADD,
+    CONSTANT,
+    DIV,
+    FUNCTION,
+    INPUT,
+    MUL,
+    NEG,
+    SUB,
+    Expression,
+    Graph,
+)
 
 
 def gradient(graph: Graph, root: int, inputs: Sequence[int]) -> list[int]:
@@ -47,7 +58,18 @@ def gradient(graph: Graph, root: int, inputs: Sequence[int]) -> list[int]:
         elif op == DIV:
             push(a, graph.div(up, b))
             push(b, graph.neg(graph.div(graph.mul(up, n), b)))
+        else:
+            push(a, graph.mul(up, _slope(graph, n)))
     return [adjoint.get(i, graph.zero) for i in inputs]
+
+
+def _slope(graph: Graph, n: int) -> int:
+    """Return the node of f′(a) for the node n of an elementary function f(a)."""
+    from detvar.exact.functions import function_of
+
+    a, value = Expression(graph, graph.left[n]), Expression(graph, n)
+    slope = function_of(graph.key(n)).derivative(a, value, lambda key, x: x.function(key))
+    return int(slope.node)
 
 
 def _dependents(graph: Graph, nodes: Iterable[int], inputs: Sequence[int]) -> set[int]:
@@ -69,7 +91,7 @@ def derivative(graph: Graph, roots: Sequence[int], variable: int) -> list[int]:
             tangent[n] = graph.one
         elif op not in (CONSTANT, INPUT):
             da = tangent.get(a, zero)
-            db = zero if op == NEG else tangent.get(b, zero)
+            db = zero if op in (NEG, FUNCTION) else tangent.get(b, zero)
             if da == zero and db == zero:
                 continue
             if op == ADD:
@@ -80,6 +102,8 @@ def derivative(graph: Graph, roots: Sequence[int], variable: int) -> list[int]:
                 tangent[n] = graph.neg(da)
             elif op == MUL:
                 tangent[n] = graph.add(graph.mul(da, b), graph.mul(a, db))
+            elif op == FUNCTION:
+                tangent[n] = graph.mul(da, _slope(graph, n))
             else:
                 tangent[n] = graph.div(graph.sub(da, graph.mul(n, db)), b)
     return [tangent.get(r, zero) for r in roots]
@@ -110,6 +134,7 @@ def taylor_coefficient(
     >>> g.evaluate(taylor_coefficient(g, [g.power(x, 3)], {x: [x, v]}, 2), [2, 5])  # 3xv²
     [150]
     """
+    graph.require_algebraic(roots, "a Taylor expansion")
     zero = graph.zero
     table: dict[int, list[int]] = {}
     for n in graph.ancestors(roots):
@@ -165,8 +190,9 @@ def homogenize(
     Raises
     ------
     InputError
-        If a variable occurs in a denominator.
+        If a variable occurs in a denominator, or elementary functions occur.
     """
+    graph.require_algebraic(roots, "homogenization")
     degree: dict[int, int] = {}
     image: dict[int, int] = {}
     known = set(variables)

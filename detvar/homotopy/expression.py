@@ -14,7 +14,8 @@ from typing import Any, TypeVar
 
 from detvar.errors import InputError
 
-CONSTANT, INPUT, ADD, SUB, MUL, DIV, NEG = range(7)
+CONSTANT, INPUT, ADD, SUB, MUL, DIV, NEG, FUNCTION = range(8)
+Key = str | Fraction  # of an elementary function, as in detvar.exact.functions
 Constant = int | Fraction | float | complex
 _T = TypeVar("_T")
 
@@ -39,6 +40,7 @@ class Graph:
         self.left: list[int] = []
         self.right: list[int] = []
         self.values: list[Constant] = []
+        self.functions: list[Key] = []
         self._known: dict[tuple[Any, ...], int] = {}
         self.zero = self.constant(0)
         self.one = self.constant(1)
@@ -176,6 +178,67 @@ class Graph:
                 square = self.mul(square, square)
         return out
 
+    def function(self, key: Key, a: int) -> int:
+        """Return the node of an elementary function of a, such as "exp" or a power 1/2.
+
+        Rational values at rational numbers are folded; log(1 + eᵘ) and log cosh u become the
+        functions softplus and logcosh, which do not overflow.
+
+        Raises
+        ------
+        InputError
+            If a is a number outside of the domain.
+
+        Examples
+        --------
+        >>> g = Graph()
+        >>> x = g.input(0)
+        >>> f = g.function("log", g.add(g.one, g.function("exp", x)))
+        >>> f == g.function("softplus", x), g.value(g.function(Fraction(1, 2), g.constant(9)))
+        (True, 3)
+        """
+        from detvar.exact.functions import folded
+
+        v = self.value(a)
+        if isinstance(v, (int, Fraction)):
+            exact = folded(key, Fraction(v))
+            if exact is not None:
+                return self.constant(exact)
+        if key == "log":
+            if self.calls("cosh", a):
+                return self.function("logcosh", self.left[a])
+            if self.op[a] == ADD and self.left[a] == self.one and self.calls("exp", self.right[a]):
+                return self.function("softplus", self.left[self.right[a]])
+        number = self._known.get(("function", key))
+        if number is None:
+            self.functions.append(key)
+            number = self._known["function", key] = len(self.functions) - 1
+        return self._node(FUNCTION, a, number)
+
+    def key(self, n: int) -> Key:
+        """Return the key of the function that a function node applies."""
+        return self.functions[self.right[n]]
+
+    def calls(self, key: Key, n: int) -> bool:
+        """Say whether a node applies this function."""
+        return self.op[n] == FUNCTION and self.key(n) == key
+
+    def first_function(self, roots: Iterable[int]) -> Key | None:
+        """Return the key of a function that occurs in the roots, None if there is none."""
+        if not self.functions:
+            return None
+        return next((self.key(n) for n in self.ancestors(roots) if self.op[n] == FUNCTION), None)
+
+    def require_algebraic(self, roots: Iterable[int], what: str) -> None:
+        """Raise `InputError` if an elementary function occurs in the roots."""
+        key = self.first_function(roots)
+        if key is not None:
+            call = key if isinstance(key, str) else f"the power {key}"
+            raise InputError(
+                f"{what} needs a polynomial or a quotient of polynomials, and the formula has "
+                f"{call} in it: use enclosures by balls"
+            )
+
     def sum(self, terms: Iterable[int]) -> int:
         """Return the node of a sum (0 for no terms)."""
         out = self.zero
@@ -187,7 +250,8 @@ class Graph:
         """Return the operands of a node."""
         if self.op[n] in (CONSTANT, INPUT):
             return ()
-        return (self.left[n],) if self.op[n] == NEG else (self.left[n], self.right[n])
+        unary = self.op[n] in (NEG, FUNCTION)
+        return (self.left[n],) if unary else (self.left[n], self.right[n])
 
     def ancestors(self, roots: Iterable[int]) -> list[int]:
         """Return all nodes the roots are made of, operands before results."""
@@ -206,7 +270,14 @@ class Graph:
         inputs: Sequence[_T],
         constant: Callable[[Constant], Any] = lambda c: c,
     ) -> list[Any]:
-        """Return the values of the roots for inputs from any ring (slow; for small checks)."""
+        """Return the values of the roots for inputs from any ring (slow; for small checks).
+
+        Raises
+        ------
+        InputError
+            If elementary functions occur, as they have no values in a ring.
+        """
+        self.require_algebraic(roots, "exact evaluation")
         got: dict[int, Any] = {}
         for n in self.ancestors(roots):
             op, a, b = self.op[n], self.left[n], self.right[n]
@@ -299,6 +370,10 @@ class Expression:
         if not isinstance(exponent, int):
             raise InputError(f"the exponent {exponent!r} is not an integer: write an integer power")
         return Expression(self.graph, self.graph.power(self.node, exponent))
+
+    def function(self, key: Key) -> Expression:
+        """Return an elementary function of this expression, such as "exp" or a power 1/2."""
+        return Expression(self.graph, self.graph.function(key, self.node))
 
     def __neg__(self) -> Expression:
         return Expression(self.graph, self.graph.neg(self.node))

@@ -162,7 +162,13 @@ def make_tape(graph: Graph, roots: Sequence[int], inputs: int) -> Tape:
     """Unroll the graph under the given roots into a tape with `inputs` input registers.
 
     Cost: linear in the number of nodes.
+
+    Raises
+    ------
+    InputError
+        If elementary functions occur in the roots.
     """
+    graph.require_algebraic(roots, "tracking")
     order, uses = _schedule(graph, roots)
     plan = _fuse(graph, order, uses, set(roots))
     base = inputs + len(roots)

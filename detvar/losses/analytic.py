@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, Protocol
 
 from detvar.errors import InputError
 from detvar.exact.balls import arb, arb_mat
+from detvar.exact.latex import words
 from detvar.exact.matrices import Matrix
 from detvar.exact.rational import Rational
 
@@ -34,6 +35,10 @@ class Convexity:
     def __str__(self) -> str:
         known = {True: "convex", False: "not convex", None: "not known to be convex"}
         return f"{known[self.answer]}: {self.reason}"
+
+    def to_latex(self) -> str:
+        """Return the sentence as LaTeX text."""
+        return words(str(self))
 
 
 class AnalyticLoss(Protocol):

@@ -1,4 +1,4 @@
-"""A loss given by a formula: any polynomial or quotient of polynomials in the entries of W."""
+"""A loss given by a formula in the entries of W: arithmetic and differentiable functions."""
 
 from __future__ import annotations
 
@@ -8,12 +8,26 @@ from functools import cached_property
 from typing import Any
 
 from detvar.errors import InputError
+from detvar.exact.balls import arb, arb_mat
 from detvar.exact.inertia import is_positive_semidefinite
+from detvar.exact.latex import displayed
 from detvar.exact.matrices import Matrix, hstack, identity, nullspace, unvec, vec, zeros
 from detvar.exact.rational import Rational, rational, to_text
 from detvar.exact.rational_functions import Polynomial, RationalFunction
-from detvar.losses.expression_text import canonical_text, entry_name, read_expression
-from detvar.losses.formula import degree_bounds, divides, expanded, is_convex_as_written
+from detvar.losses import formulas_latex
+from detvar.losses.analytic import Convexity, refuse_exact
+from detvar.losses.convex_reasons import convex_reason, open_reason
+from detvar.losses.convexity import Analysis, analyse
+from detvar.losses.expression_text import (
+    canonical_text,
+    entry_name,
+    read_expression,
+    with_numbers,
+)
+from detvar.losses.formula import algebraic_denominators, degree_bounds, divides, expanded
+from detvar.losses.formula_growth import formula_growth
+from detvar.losses.formula_values import FormulaValues
+from detvar.losses.growth import Growth
 from detvar.losses.protocol import Kronecker, Loss, constant_in, point
 from detvar.losses.quadratic import QuadraticLoss
 from detvar.losses.reduction import Reduction, reduction, require_network
@@ -21,32 +35,37 @@ from detvar.losses.reduction import Reduction, reduction, require_network
 
 @dataclass(frozen=True)
 class ExpressionLoss:
-    """ℓ(W) = a polynomial, or a quotient of polynomials, in the entries of W.
+    """ℓ(W) = a formula with + − · / and elementary functions in the entries of W.
+
+    A formula without functions is a polynomial or a quotient, with exact values; any other one
+    is an analytic loss (`detvar.losses.analytic`). All have values in balls, floats and symbols.
 
     Parameters
     ----------
-    expression : text such as "(w11 - 1)**2 + w12/3", or a SymPy expression with rational numbers
+    expression : text such as "(w11 - 1)**2 + log(1 + exp(w12))", or a SymPy expression
     W : the pair (m, n) for text, by default the largest indices in it; for a SymPy expression
         the m×n SymPy matrix of its symbols
 
     Raises
     ------
     InputError, ShapeError
-        If the expression is not algebraic, contains a float, a symbol that is not in W, or a
-        division by zero, or is too large; see `detvar.losses.expression_text`.
+        If the expression is not differentiable, contains a float, a symbol that is not in W, or
+        a division by zero, or is too large; see `detvar.losses.expression_text`.
 
     Notes
     -----
     **Cost**: the derivatives are built once, as a graph without repetitions.
-    **Validity**: a quotient that cancels to a polynomial is that polynomial; other quotients are
-    defined where no denominator of the formula as written vanishes, and `classify` does not take
-    them. Two expression losses are equal if their texts and shapes are.
+    **Validity**: a quotient that cancels to a polynomial is that polynomial; other formulas are
+    defined where all their parts are, and `classify` does not take them. Two expression losses
+    are equal if their texts and shapes are.
 
     Examples
     --------
     >>> loss = ExpressionLoss("(w11 - 1)**4 + w12**2/2", (2, 2))
     >>> loss.gradient(identity(2) * 3).tolist()
     [[32, 0], [0, 0]]
+    >>> ExpressionLoss("log(1 + exp(w11)) - w11/2").convexity().answer
+    True
     """
 
     text: str
@@ -55,7 +74,7 @@ class ExpressionLoss:
 
     def __init__(self, expression: Any, W: Any = None) -> None:
         if isinstance(expression, str):
-            text = canonical_text(expression)
+            text = with_numbers(canonical_text(expression))
             graph, root, size = read_expression(text, _size(W))
         else:
             text, size = _sympy_text(expression, W)
@@ -63,24 +82,40 @@ class ExpressionLoss:
         object.__setattr__(self, "text", text)
         object.__setattr__(self, "shape", size)
         object.__setattr__(self, "_formula", (graph, root))
-        if divides(graph, root):
-            self._require_values()
+        self._require_values()
 
     # --- the formula --------------------------------------------------------------------------
 
     def _require_values(self) -> None:
-        """Refuse a formula without a value at three points: a denominator vanishes identically."""
+        """Refuse a formula without a value by proof, or by its divisors at three points."""
+        if self.is_analytic and self._analysis.nowhere is not None:
+            raise InputError(
+                f"expression takes {self._analysis.nowhere} of a formula that is outside of its "
+                "domain for all W: remove that call"
+            )
+        graph, root = self._formula
+        divisors = algebraic_denominators(graph, root)
         m, n = self.shape
         for t in (3, 5, 8):
             flat = [Rational(t + k * k, 7 + t * k) for k in range(m * n)]
             try:
-                self._formula[0].evaluate([self._formula[1]], flat, rational)
+                if all(graph.evaluate(divisors, flat, rational)):
+                    return
             except ZeroDivisionError:
                 continue
-            return
         raise InputError(
             "expression divides by a formula that is zero for all W: remove that quotient"
         )
+
+    @cached_property
+    def is_analytic(self) -> bool:
+        """Whether functions such as exp occur, so that ℓ has no rational values."""
+        graph, root = self._formula
+        return graph.first_function([root]) is not None
+
+    @cached_property
+    def _analysis(self) -> Analysis:
+        return analyse(*self._formula)
 
     @cached_property
     def _expanded(self) -> RationalFunction | None:
@@ -91,6 +126,8 @@ class ExpressionLoss:
     @cached_property
     def is_polynomial(self) -> bool:
         """Whether ℓ is known to be a polynomial."""
+        if self.is_analytic:
+            return False
         if not divides(*self._formula):
             return True
         return self._expanded is not None and self._expanded.denominator.total_degree() == 0
@@ -99,11 +136,15 @@ class ExpressionLoss:
     def degree(self) -> int:
         """The degree of a polynomial; of a quotient, 1 + the larger degree in its gradient.
 
+        It is 0 for an analytic loss, which has none.
+
         With N/D in lowest terms, the gradient (D∇N − N∇D)/D² has numerators of degree
         deg N + deg D − 1 at most and a denominator of degree 2 deg D, so that the degree is
         max(deg N + deg D, 2 deg D + 1) ≥ 3. Where expanding costs too much, the degrees are
         those of the formula as written, which are upper bounds.
         """
+        if self.is_analytic:
+            return 0
         if self._expanded is None:
             over, under = degree_bounds(*self._formula)
         else:
@@ -142,19 +183,26 @@ class ExpressionLoss:
 
     # --- the loss -----------------------------------------------------------------------------
 
+    def _require_rational(self) -> None:
+        if self.is_analytic:
+            refuse_exact("non-rational expression")
+
     def value(self, w: Matrix) -> Rational:
         """Return ℓ(W); raise `InputError` where a denominator vanishes."""
+        self._require_rational()
         flat = point(w, self.shape).entries()
         return Rational(self._run([self._gradient_nodes[1]], flat)[0])
 
     def gradient(self, w: Matrix) -> Matrix:
         """Return ∇ℓ(W)."""
+        self._require_rational()
         return unvec(
             self._run(self._gradient_nodes[3], point(w, self.shape).entries()), *self.shape
         )
 
     def hessian(self, w: Matrix) -> Matrix:
         """Return ∇²ℓ(W)."""
+        self._require_rational()
         nodes = self._hessian_nodes
         values = self._run(list(nodes.values()), point(w, self.shape).entries())
         size = self.shape[0] * self.shape[1]
@@ -165,30 +213,97 @@ class ExpressionLoss:
 
     def curvature(self, w: Matrix, d: Matrix) -> Rational:
         """Return ∇²ℓ(W)[D, D]."""
+        self._require_rational()
         return (vec(d).transpose() * self.hessian(w) * vec(d))[0, 0]
 
     def evaluate(self, rows: list[list[Any]]) -> Any:
         """Return ℓ over any Q-algebra; quotients need one in which denominators are invertible."""
+        self._require_rational()
         flat = [x for row in rows for x in row]
         return self._run([self._gradient_nodes[1]], flat, constant_in(flat[0]))[0]
 
     def evaluate_gradient(self, rows: list[list[Any]]) -> list[list[Any]]:
         """Return ∇ℓ over any Q-algebra; quotients need one with invertible denominators."""
+        self._require_rational()
         flat = [x for row in rows for x in row]
         out = self._run(self._gradient_nodes[3], flat, constant_in(flat[0]))
         n = self.shape[1]
         return [out[i : i + n] for i in range(0, len(out), n)]
+
+    # --- balls, arrays, symbols -----------------------------------------------------------------
+
+    @cached_property
+    def _values(self) -> FormulaValues:
+        graph, root, inputs, first = self._gradient_nodes
+        return FormulaValues(graph, root, inputs, first, self._hessian_nodes, self.shape)
+
+    def value_ball(self, w: arb_mat) -> arb:
+        """Return a ball that contains ℓ(W) for every W in w; not finite where ℓ is undefined."""
+        return self._values.value_ball(w)
+
+    def gradient_ball(self, w: arb_mat) -> arb_mat:
+        """Return an m×n matrix of balls that contain ∇ℓ(W) for every W in w."""
+        return self._values.gradient_ball(w)
+
+    def hessian_ball(self, w: arb_mat) -> arb_mat:
+        """Return an mn×mn matrix of balls that contain ∇²ℓ(W), for the row-major vec."""
+        return self._values.hessian_ball(w)
+
+    def value_array(self, w: Any) -> Any:
+        """Return ℓ in float64 for an array of shape (…, m, n); NaN where ℓ is undefined."""
+        return self._values.value_array(w)
+
+    def gradient_array(self, w: Any) -> Any:
+        """Return ∇ℓ in float64, of shape (…, m, n)."""
+        return self._values.gradient_array(w)
+
+    def hessian_array(self, w: Any) -> Any:
+        """Return ∇²ℓ in float64, of shape (…, mn, mn)."""
+        return self._values.hessian_array(w)
+
+    def symbolic(self, w: Any) -> Any:
+        """Return ℓ(W) as a SymPy expression, for an m×n SymPy matrix W."""
+        return self._values.symbolic(w)
+
+    def symbolic_gradient(self, w: Any) -> Any:
+        """Return ∇ℓ(W) as an m×n SymPy matrix."""
+        return self._values.symbolic_gradient(w)
+
+    # --- convexity ------------------------------------------------------------------------------
 
     def is_convex(self) -> bool:
         """Say whether ℓ is proved to be convex: exactly for degree ≤ 2, otherwise as written.
 
         False means "not known" beyond degree 2; whoever asks may only use True.
         """
-        if not self.is_polynomial:
-            return False
-        if self.degree <= 2:
+        if self.is_polynomial and self.degree <= 2:
             return is_positive_semidefinite(self.hessian(zeros(*self.shape)))
-        return is_convex_as_written(*self._formula)
+        return self._analysis.is_convex
+
+    @cached_property
+    def _convexity(self) -> Convexity:
+        if self.is_polynomial and self.degree <= 2:
+            convex = self.is_convex()
+            signs = "is positive semidefinite" if convex else "has a negative eigenvalue"
+            return Convexity(convex, f"the Hessian is constant and {signs}")
+        if self.is_convex():
+            graph, root = self._formula
+            return Convexity(True, convex_reason(graph, root, self._analysis))
+        from detvar.losses.convex_on import refutation
+
+        return refutation(self) or Convexity(None, open_reason(self._analysis))
+
+    def convexity(self) -> Convexity:
+        """Say whether ℓ is convex: by convex calculus, or refuted by a matrix with a proof.
+
+        Where ℓ is not defined for all W, the answer True is about its domain, which is convex.
+        """
+        return self._convexity
+
+    def growth(self) -> Growth | None:
+        """Return a bound for a sum of softplus, exp, logcosh and squares of affine functions."""
+        graph, root = self._formula
+        return formula_growth(graph, root, self.shape) if self.is_analytic else None
 
     @cached_property
     def _quadratic(self) -> tuple[QuadraticLoss, Rational] | None:
@@ -233,6 +348,12 @@ class ExpressionLoss:
                 small = found.loss and _from_quadratic(found.loss, constant)
                 return reduction(network, found.left, found.right, small)
         return reduction(network, identity(m), identity(n), self)
+
+    def to_latex(self) -> str:
+        """Return ℓ(W) in LaTeX, with its data."""
+        return formulas_latex.expression(self)
+
+    _repr_latex_ = displayed
 
     def to_json(self) -> dict[str, Any]:
         """Return {"type": "expression", "expression": …, "shape": [m, n]}."""
@@ -310,7 +431,8 @@ def _sympy_text(expression: Any, w: Any) -> tuple[str, tuple[int, int]]:
     foreign = tree.free_symbols - known
     if foreign:
         raise InputError(f"{min(map(str, foreign))} is no entry of W: give it a rational value")
-    return canonical_text(str(tree.xreplace(dict(zip(cells, new, strict=True))))), size
+    text = str(tree.xreplace(dict(zip(cells, new, strict=True))))
+    return with_numbers(canonical_text(text)), size
 
 
 _: type[Loss] = ExpressionLoss  # the protocol, checked

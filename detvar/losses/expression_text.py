@@ -7,17 +7,20 @@ Operator precedence is Python's: ** before signs, signs before * and /, these be
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator
+from fractions import Fraction
+from functools import lru_cache
+from math import ceil
+from typing import TYPE_CHECKING
 
 from detvar.errors import InputError, ShapeError
 from detvar.exact.rational import rational, to_fraction
 from detvar.exact.text import one_line
 
 if TYPE_CHECKING:
-    from detvar.homotopy.expression import Graph
+    from detvar.homotopy.expression import Graph, Key
 
-_LENGTH, _DEPTH, _POWER, _SIZE = 200_000, 300, 100, 1_000_000
+_LENGTH, _DEPTH, _POWER, _ROOT, _SIZE = 200_000, 300, 100, 1000, 1_000_000
 _TOKEN = re.compile(
     r"(?P<number>(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)"
     r"|(?P<name>[^\W0-9]\w*)|(?P<sign>\*\*|[-+*/^()])|(?P<bad>\S)"
@@ -26,10 +29,24 @@ _ENTRY = re.compile(r"\bw(?:([1-9])([1-9])|_([1-9][0-9]{0,2})_([1-9][0-9]{0,2}))
 _BINDING = {"+": 1, "-": 1, "*": 2, "/": 2, "**": 4, "^": 4}
 _SIGN = 3
 _WORDS = "use w11, w12, … (or w_1_12), numbers, + - * / ** and parentheses"
-ALGEBRAIC = (
-    "tracking needs polynomials and quotients of them; a transcendental loss needs interval "
-    "methods instead"
-)
+_KINK = "is not differentiable where"
+_REFUSED = {
+    "abs": f"{_KINK} its argument is 0: write sqrt(x**2 + 1/100) or logcosh(x)",
+    "max": f"{_KINK} two arguments are equal: write log(exp(x) + exp(y))",
+    "min": f"{_KINK} two arguments are equal: write -log(exp(-x) + exp(-y))",
+    "relu": f"{_KINK} its argument is 0: write softplus(x)",
+    "sign": f"{_KINK} its argument is 0: write tanh(x)",
+    "heaviside": f"{_KINK} its argument is 0: write sigmoid(x)",
+    "piecewise": f"{_KINK} its pieces meet: write one formula",
+    "floor": f"{_KINK} its argument is an integer: leave it out",
+    "ceiling": f"{_KINK} its argument is an integer: leave it out",
+    "conjugate": "belongs to complex numbers, and W is real: leave it out",
+    "re": "belongs to complex numbers, and W is real: leave it out",
+    "im": "belongs to complex numbers, and W is real: leave it out",
+    "arg": "belongs to complex numbers, and W is real: leave it out",
+}
+_SYNONYMS = {"ceil": "ceiling", "sgn": "sign", "fabs": "abs", "maximum": "max", "minimum": "min"}
+_COMPLEX = ("I", "zoo")
 
 
 def entry_name(i: int, j: int) -> str:
@@ -39,6 +56,15 @@ def entry_name(i: int, j: int) -> str:
     ('w12', 'w_1_12')
     """
     return f"w{i}{j}" if max(i, j) < 10 else f"w_{i}_{j}"
+
+
+def with_numbers(text: str) -> str:
+    """Return a formula with the numbers pi and E written by functions.
+
+    >>> with_numbers("2*pi*w11 + E**w12")
+    '2*(4*atan(1))*w11 + exp(1)**w12'
+    """
+    return re.sub(r"\bE\b", "exp(1)", re.sub(r"\bpi\b", "(4*atan(1))", text))
 
 
 def canonical_text(text: str, transposed: bool = False) -> str:
@@ -62,7 +88,8 @@ def read_expression(
 
     Parameters
     ----------
-    text : such as "(w11 - 1)**2 + 3*w12**2/4"; ^ is read as **, decimals exactly
+    text : such as "(w11 - 1)**2 + log(1 + exp(w12))/4"; ^ is read as **, decimals exactly, and
+        x**(p/q) as the power of x ≥ 0
     size : (m, n); by default the largest indices in the text
 
     Returns
@@ -72,8 +99,9 @@ def read_expression(
     Raises
     ------
     InputError, ShapeError
-        If the text is too long, too deep or too large, holds anything else than rational
-        arithmetic in the entries of W, divides by zero, or if an entry is outside of `size`.
+        If the text is too long, too deep or too large, holds anything else than arithmetic and
+        differentiable functions of the entries of W, divides by zero, or if an entry is outside
+        of `size`.
 
     Examples
     --------
@@ -152,7 +180,7 @@ class _Reader:
             q = rational(word, "a number in expression")
             return self.graph.constant(to_fraction(q)), int(q.height_bits())
         if kind == "name":
-            return self._entry(word)
+            return self._entry(word, depth)
         if word not in ("+", "-", "("):
             raise self.unexpected("a number or an entry of W")
         self._next()
@@ -165,11 +193,14 @@ class _Reader:
         self._next()
         return inner
 
-    def _entry(self, word: str) -> tuple[int, int]:
+    def _entry(self, word: str, depth: int) -> tuple[int, int]:
         self._next()
         if self.word == "(":
+            return self._called(word, depth)
+        if word in _COMPLEX:
             raise InputError(
-                f"expression calls {one_line(word, 20)}, so it is not algebraic: {ALGEBRAIC}"
+                f"expression contains {word}, which is no real number: give a formula with real "
+                "values"
             )
         match = _ENTRY.fullmatch(word)
         if match is None:
@@ -179,22 +210,103 @@ class _Reader:
         i, j = _indices(match)
         return self.graph.input((i - 1) * self.columns + j - 1), 1
 
+    def _called(self, word: str, depth: int) -> tuple[int, int]:
+        """Read the argument of a function, and apply it."""
+        known, name = functions(), word.lower()
+        reason = _REFUSED.get(_SYNONYMS.get(name, name))
+        if reason is not None:
+            raise InputError(f"expression calls {word}, which {reason}")
+        if word not in known:
+            raise InputError(
+                f"expression calls {one_line(word, 20)}, which is not known: use {', '.join(known)}"
+            )
+        self._next()
+        inner, size = self.expression(
+            0, depth + 2
+        )  # a call takes twice the frames of a parenthesis
+        if self.word != ")":
+            raise self.unexpected("an operator or a closing parenthesis")
+        self._next()
+        return known[word](self.graph, inner), size
+
     def _combined(self, sign: str, a: tuple[int, int], b: tuple[int, int]) -> tuple[int, int]:
         graph, (left, size), (right, other) = self.graph, a, b
         if sign in ("**", "^"):
-            return self._raised(left, size, graph.value(right))
-        ways = {"+": graph.add, "-": graph.sub, "*": graph.mul, "/": graph.div}
+            return self._raised(a, b)
+        ways = {"+": graph.add, "-": graph.sub, "*": graph.mul, "/": self._quotient}
         return ways[sign](left, right), size + other
 
-    def _raised(self, node: int, size: int, exponent: Any) -> tuple[int, int]:
-        if type(exponent) is not int or abs(exponent) > _POWER:
+    def _quotient(self, a: int, b: int) -> int:
+        """Return a/b; 1/(1 + eᵘ) and eᵘ/(1 + eᵘ) are sigmoids, which do not overflow."""
+        from detvar.homotopy.expression import ADD
+
+        graph = self.graph
+        if graph.op[b] == ADD and graph.left[b] == graph.one:
+            power = graph.right[b]
+            if graph.calls("exp", power):
+                inner = graph.left[power]
+                if a == power:
+                    return self.graph.function("sigmoid", inner)
+                if graph.value(a) is not None:
+                    return graph.mul(a, self.graph.function("sigmoid", graph.neg(inner)))
+        return graph.div(a, b)
+
+    def _raised(self, a: tuple[int, int], b: tuple[int, int]) -> tuple[int, int]:
+        (node, size), (power, other) = a, b
+        exponent = self.graph.value(power)
+        if exponent is None:
+            return self._exponential(node, power), size + other
+        p = to_fraction(rational(exponent))
+        if abs(p) > _POWER or p.denominator > _ROOT:
             raise InputError(
-                f"expression has an exponent that is no integer from −{_POWER} to {_POWER}: "
-                "write such an integer"
+                f"expression has an exponent that is no fraction p/q from −{_POWER} to {_POWER} "
+                f"with q up to {_ROOT}: write such a number"
             )
-        size *= max(abs(exponent), 1)
+        size *= max(ceil(abs(p)), 1)
         if size > _SIZE:
             raise InputError(
                 "expression has powers of powers of too large a degree: give a smaller one"
             )
-        return self.graph.power(node, exponent), size
+        if p.denominator == 1:
+            return self.graph.power(node, p.numerator), size
+        return self.graph.function(p, node), size
+
+    def _exponential(self, base: int, power: int) -> int:
+        """Return base^power for a base that is a number > 0."""
+        graph, number = self.graph, self.graph.value(base)
+        if graph.calls("exp", base) and graph.left[base] == graph.one:
+            return self.graph.function("exp", power)
+        if number is None or number <= 0:  # type: ignore[operator]
+            raise InputError(
+                "expression has an exponent that is no number: write exp(y*log(x)) for x**y"
+            )
+        return self.graph.function("exp", graph.mul(power, self.graph.function("log", base)))
+
+
+@lru_cache(maxsize=1)
+def functions() -> dict[str, Callable[[Graph, int], int]]:
+    """Return what a formula may call: functions of the table, and names for short formulas.
+
+    >>> list(functions())[:4]
+    ['exp', 'log', 'sqrt', 'sin']
+    """
+    from detvar.exact.functions import NAMES
+
+    def atom(key: Key) -> Callable[[Graph, int], int]:
+        return lambda graph, a: graph.function(key, a)
+
+    def inverse(key: str) -> Callable[[Graph, int], int]:
+        return lambda graph, a: graph.div(graph.one, graph.function(key, a))
+
+    table = {"exp": atom("exp"), "log": atom("log"), "sqrt": atom(Fraction(1, 2))}
+    table |= {name: atom(name) for name in NAMES}
+    return table | {
+        "ln": atom("log"),
+        "sec": inverse("cos"),
+        "csc": inverse("sin"),
+        "cot": inverse("tan"),
+        "sech": inverse("cosh"),
+        "csch": inverse("sinh"),
+        "coth": inverse("tanh"),
+        "erfc": lambda graph, a: graph.sub(graph.one, graph.function("erf", a)),
+    }

@@ -1,4 +1,4 @@
-"""What can be read off the graph of a formula: its degree, its expanded form, its convexity."""
+"""What can be read off the graph of a formula: its kind, its degree, its expanded form."""
 
 from __future__ import annotations
 
@@ -19,6 +19,27 @@ def divides(graph: Graph, root: int) -> bool:
     from detvar.homotopy.expression import DIV
 
     return any(graph.op[n] == DIV for n in graph.ancestors([root]))
+
+
+def is_polynomial_formula(graph: Graph, root: int) -> bool:
+    """Say whether the formula holds + − · and numbers only."""
+    from detvar.homotopy.expression import DIV, FUNCTION
+
+    return all(graph.op[n] not in (DIV, FUNCTION) for n in graph.ancestors([root]))
+
+
+def algebraic_denominators(graph: Graph, root: int) -> list[int]:
+    """Return the divisors in the formula that are polynomials or quotients of polynomials."""
+    from detvar.homotopy.expression import DIV, FUNCTION
+
+    algebraic: dict[int, bool] = {}
+    found = []
+    for n in graph.ancestors([root]):
+        op = graph.op[n]
+        algebraic[n] = op != FUNCTION and all(algebraic[a] for a in graph.operands(n))
+        if op == DIV and algebraic[graph.right[n]]:
+            found.append(graph.right[n])
+    return found
 
 
 def degree_bounds(graph: Graph, root: int) -> tuple[int, int]:
@@ -117,58 +138,3 @@ def expanded(graph: Graph, root: int, count: int) -> RationalFunction | None:
     fractions = [RationalFunction.of(x) for x in variables]
     found: RationalFunction = graph.evaluate([root], fractions, lambda c: nothing + rational(c))[0]
     return found
-
-
-def is_convex_as_written(graph: Graph, root: int) -> bool:
-    """Say whether the rules of convex calculus prove that the formula is convex.
-
-    Affine forms are convex and concave; sums, and multiples by numbers ≥ 0, keep either; a
-    negative factor exchanges them; an even power of an affine form, and any power of a convex
-    function that is ≥ 0, is convex and ≥ 0.
-
-    Notes
-    -----
-    **Validity**: True is a proof; False says nothing.
-
-    References
-    ----------
-    Grant, Boyd, Ye, *Disciplined convex programming* (2006).
-
-    Examples
-    --------
-    >>> from detvar.homotopy.expression import Graph
-    >>> g = Graph()
-    >>> x, y = g.input(0), g.input(1)
-    >>> f = g.power(g.add(g.mul(x, x), g.power(g.sub(y, g.one), 4)), 3)
-    >>> is_convex_as_written(g, f), is_convex_as_written(g, g.mul(x, y))
-    (True, False)
-    """
-    from detvar.homotopy.expression import ADD, CONSTANT, INPUT, MUL, NEG, SUB
-
-    known: dict[int, tuple[bool, bool, bool]] = {}  # convex, concave, ≥ 0
-    powers: dict[int, tuple[int, int]] = {}  # n = base^exponent
-    for n in graph.ancestors([root]):
-        op, a, b = graph.op[n], graph.left[n], graph.right[n]
-        powers[n] = n, 1
-        factor = graph.value(a) if op == MUL else None
-        if op == CONSTANT:
-            known[n] = True, True, graph.values[a] >= 0  # type: ignore[operator]
-        elif op == INPUT:
-            known[n] = True, True, False
-        elif op == NEG:
-            known[n] = known[a][1], known[a][0], False
-        elif op in (ADD, SUB):
-            (c, d, e), (p, q, r) = known[a], known[b]
-            known[n] = (c and p, d and q, e and r) if op == ADD else (c and q, d and p, False)
-        elif factor is not None:
-            c, d, e = known[b]
-            known[n] = (c, d, e) if factor >= 0 else (d, c, False)  # type: ignore[operator]
-        elif op == MUL and powers[a][0] == powers[b][0]:
-            base, k = powers[a][0], powers[a][1] + powers[b][1]
-            powers[n] = base, k
-            c, d, e = known[base]
-            good = (c and d and k % 2 == 0) or (c and e)
-            known[n] = good, False, good
-        else:
-            known[n] = False, False, False
-    return known[root][0]

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from detvar.errors import InputError
+from detvar.exact.latex import displayed
 from detvar.exact.matrices import (
     Matrix,
     diagonal,
@@ -17,6 +18,7 @@ from detvar.exact.matrices import (
     unvec,
 )
 from detvar.exact.rational import Rational
+from detvar.losses import formulas_latex
 from detvar.losses.protocol import Kronecker, Loss, point
 from detvar.losses.reduction import Reduction, reduction, require_network
 
@@ -122,6 +124,12 @@ class PowerLoss:
         m, n = self.shape
         require_network(network, self.shape)
         return reduction(network, identity(m), identity(n), self)
+
+    def to_latex(self) -> str:
+        """Return ℓ(W) in LaTeX, with its data."""
+        return formulas_latex.power(self)
+
+    _repr_latex_ = displayed
 
     def to_json(self) -> dict[str, Any]:
         """Return {"type": "power", "target": …, "exponent": …}."""

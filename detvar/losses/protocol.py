@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from detvar.exact.latex import displayed
 from detvar.exact.matrices import Matrix, matrix, require_shape
 from detvar.exact.rational import Rational, rational
 
@@ -29,6 +30,14 @@ class Kronecker:
     right: Matrix
     target: Matrix
     constant: Rational
+
+    def to_latex(self) -> str:
+        """Return ℓ(W) and its data in LaTeX."""
+        from detvar.losses import formulas_latex
+
+        return formulas_latex.kronecker(self)
+
+    _repr_latex_ = displayed
 
 
 class Loss(Protocol):
@@ -68,6 +77,9 @@ class Loss(Protocol):
 
     def reduce(self, network: Any) -> Any:
         """Return the `Reduction` of (network, loss) to effective widths and data."""
+
+    def to_latex(self) -> str:
+        """Return ℓ(W) in LaTeX, with its data."""
 
     def to_json(self) -> dict[str, Any]:
         """Return the JSON form, as in a problem file."""

@@ -7,6 +7,7 @@ from typing import Any
 
 from detvar.errors import ShapeError
 from detvar.exact.inertia import is_positive_semidefinite
+from detvar.exact.latex import displayed
 from detvar.exact.matrices import (
     Matrix,
     inner,
@@ -25,6 +26,7 @@ from detvar.exact.matrices import (
     zeros,
 )
 from detvar.exact.rational import Rational
+from detvar.losses import formulas_latex
 from detvar.losses.protocol import Kronecker, Loss, point
 from detvar.losses.reduction import (
     Reduction,
@@ -164,6 +166,12 @@ class QuadraticLoss:
         form = lift.transpose() * self.form * lift
         small = QuadraticLoss(left * self.target * right, form)
         return reduction(network, left, right, small)
+
+    def to_latex(self) -> str:
+        """Return ℓ(W) in LaTeX, with its data."""
+        return formulas_latex.quadratic(self)
+
+    _repr_latex_ = displayed
 
     def to_json(self) -> dict[str, Any]:
         """Return {"type": "quadratic", "target": …, "form": …}."""

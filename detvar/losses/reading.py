@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from detvar.errors import DetvarError, InputError
+from detvar.losses.bures_wasserstein import BuresWassersteinLoss
 from detvar.losses.entrywise import ExponentialLoss, LogCoshLoss, LogisticLoss, PseudoHuberLoss
 from detvar.losses.expression import ExpressionLoss
 from detvar.losses.likelihood import LikelihoodLoss
@@ -27,9 +28,14 @@ _LOSSES: dict[str, tuple[Callable[..., Loss], tuple[str, ...]]] = {
     "exponential": (ExponentialLoss, ("X", "labels")),
     "pseudo_huber": (PseudoHuberLoss, ("X", "Y", "delta")),
     "log_cosh": (LogCoshLoss, ("X", "Y")),
+    "bures_wasserstein": (BuresWassersteinLoss, ("covariance",)),
     "expression": (ExpressionLoss, ("expression",)),
 }
-_OPTIONAL = {"expression": ("shape",), "softmax": ("reference",)}
+_OPTIONAL = {
+    "expression": ("shape",),
+    "softmax": ("reference",),
+    "bures_wasserstein": ("columns",),
+}
 
 
 def loss_from_json(obj: Any, name: str = "loss") -> Loss:
@@ -40,6 +46,7 @@ def loss_from_json(obj: Any, name: str = "loss") -> Loss:
     obj : dict
         The field "type" and exactly the fields of that type: squared X Y · weighted target
         weights · quadratic target form · power target exponent · likelihood counts ·
+        bures_wasserstein covariance, with columns if W is not square ·
         expression expression, with the shape [m, n] if the largest indices do not tell it.
     name : str
         How to call the object in an error message.

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from detvar.errors import ShapeError
+from detvar.exact.latex import displayed
 from detvar.exact.matrices import Matrix, complement, identity, nullspace, submatrix, vstack
 from detvar.losses.protocol import Loss
 
@@ -35,6 +36,14 @@ class Reduction:
     widths: tuple[int, ...]
     network: Any
     changed: bool
+
+    def to_latex(self) -> str:
+        """Return the effective problem ℓ(W) = ℓ′(CWB) in LaTeX."""
+        from detvar.losses import formulas_latex
+
+        return formulas_latex.reduction(self)
+
+    _repr_latex_ = displayed
 
     def weights(self, weights: tuple[Matrix, ...]) -> tuple[Matrix, ...]:
         """Return the effective weights (W₁B, W₂, …, C W_h)."""

@@ -10,7 +10,8 @@ from functools import cached_property
 from typing import Any, ClassVar
 
 from detvar.errors import ShapeError
-from detvar.exact.balls import arb, arb_mat
+from detvar.exact.balls import arb, arb_mat, exact_float
+from detvar.exact.latex import displayed
 from detvar.exact.matrices import (
     Matrix,
     column_space,
@@ -22,6 +23,7 @@ from detvar.exact.matrices import (
     to_sympy,
     to_text_rows,
 )
+from detvar.losses import formulas_latex
 from detvar.losses.analytic import Convexity, NoExactValues
 from detvar.losses.kits import BALLS, Kit, arrays, symbols
 from detvar.losses.reduction import Reduction, reduction, require_network
@@ -107,6 +109,29 @@ class OnSamples(NoExactValues):
             return reduction(network, identity(m), identity(n), self)
         small = self._with_inputs(x) if basis.ncols() else None
         return reduction(network, identity(m), basis, small)
+
+    def whitened(self) -> tuple[Any, Matrix]:
+        """Return ℓ′ and an invertible T with ℓ(W) = ℓ′(W T⁻¹), where the inputs TX of ℓ′ have
+        (TX)(TX)ᵀ ≈ I: enclosures are sharper there. T is a rounded (XXᵀ)^(−1/2).
+        """
+        import numpy as np
+
+        x = self._arrays[0]
+        values, vectors = np.linalg.eigh(x @ x.T)
+        unit = identity(x.shape[0])
+        if not 0 < 2 * values[-1] < 1e12 * values[0] or values[-1] < 1.5 * values[0]:
+            return self, unit
+        t = (vectors / np.sqrt(values)) @ vectors.T
+        step = 2.0 ** (np.floor(np.log2(np.abs(t).max())) - 20)
+        exact = [[exact_float(float(v)) for v in row] for row in np.round(t / step) * step]
+        out = matrix(exact)
+        return (self._with_inputs(out * self.X), out) if out.det() else (self, unit)
+
+    def to_latex(self) -> str:
+        """Return ℓ(W) in LaTeX, with its data."""
+        return formulas_latex.on_samples(self, self._name)
+
+    _repr_latex_ = displayed
 
     def to_json(self) -> dict[str, Any]:
         """Return the object of a problem file."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from detvar.errors import ShapeError
+from detvar.exact.latex import displayed
 from detvar.exact.matrices import (
     Matrix,
     column_space,
@@ -21,6 +22,7 @@ from detvar.exact.matrices import (
     zeros,
 )
 from detvar.exact.rational import Rational
+from detvar.losses import formulas_latex
 from detvar.losses.protocol import Kronecker, Loss, point
 from detvar.losses.reduction import (
     Reduction,
@@ -155,6 +157,12 @@ class SquaredLoss:
         gram = basis.transpose() * basis
         coordinates = inverse(gram) * (basis.transpose() * self.X)
         return reduction(network, identity(m), basis, SquaredLoss(coordinates, self.Y))
+
+    def to_latex(self) -> str:
+        """Return ℓ(W) in LaTeX, with its data."""
+        return formulas_latex.squared(self)
+
+    _repr_latex_ = displayed
 
     def to_json(self) -> dict[str, Any]:
         """Return {"type": "squared", "X": …, "Y": …}."""

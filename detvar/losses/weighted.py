@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from detvar.exact.latex import displayed
 from detvar.exact.matrices import (
     Matrix,
     columns,
@@ -23,6 +24,7 @@ from detvar.exact.matrices import (
     zeros,
 )
 from detvar.exact.rational import Rational
+from detvar.losses import formulas_latex
 from detvar.losses.protocol import Kronecker, Loss, point
 from detvar.losses.reduction import (
     Reduction,
@@ -145,6 +147,12 @@ class WeightedSquaredLoss:
         cut = (keep_rows, keep_columns)
         small = WeightedSquaredLoss(submatrix(self.target, *cut), submatrix(self.weights, *cut))
         return reduction(network, left, right, small)
+
+    def to_latex(self) -> str:
+        """Return ℓ(W) in LaTeX, with its data."""
+        return formulas_latex.weighted(self)
+
+    _repr_latex_ = displayed
 
     def to_json(self) -> dict[str, Any]:
         """Return {"type": "weighted", "target": …, "weights": …}."""
