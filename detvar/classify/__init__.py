@@ -1,6 +1,7 @@
 """One point: pure or spurious, minimum or which saddle, and why."""
 
 from detvar.classify.certificate import Certificate, CheckReport
+from detvar.classify.explain import Explanation, Step
 from detvar.classify.optimality import (
     PublishedTest,
     Verdict,
@@ -13,7 +14,9 @@ __all__ = [
     "Certificate",
     "CheckReport",
     "Classification",
+    "Explanation",
     "PublishedTest",
+    "Step",
     "Verdict",
     "check_global_minimum",
     "classify",

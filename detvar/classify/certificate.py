@@ -13,6 +13,7 @@ from typing import Any
 
 from detvar.classify import verify
 from detvar.errors import DetvarError, InputError, NotCertifiedError
+from detvar.exact.latex import words
 from detvar.exact.matrices import Matrix, matrix, to_text_rows
 from detvar.exact.rational import Rational, rational, to_text
 from detvar.losses import Loss, loss_from_json
@@ -33,6 +34,10 @@ class CheckReport:
 
     def __str__(self) -> str:
         return "\n".join(self.lines)
+
+    def to_latex(self) -> str:
+        """Return the lines as LaTeX text."""
+        return " \\\\\n".join(map(words, self.lines))
 
 
 @dataclass(frozen=True)
@@ -79,6 +84,12 @@ class Certificate:
         except (verify.Refused, DetvarError) as error:
             return CheckReport(False, (f"refused: {error}",))
         return CheckReport(True, tuple(lines))
+
+    def to_latex(self) -> str:
+        """Return the problem, the claim and the evidence, as LaTeX text."""
+        from detvar.classify.latex import certificate
+
+        return certificate(self)
 
     def to_json(self) -> dict[str, Any]:
         """Return the JSON form; `from_json` is its inverse."""

@@ -44,6 +44,12 @@ class PublishedTest:
     answer: str | None
     reason: str
 
+    def to_latex(self) -> str:
+        """Return what the test says, as LaTeX text."""
+        from detvar.classify.latex import published_test
+
+        return published_test(self)
+
     def to_json(self) -> dict[str, Any]:
         """Return the fields as a JSON object."""
         return {
@@ -84,6 +90,12 @@ class Verdict:
                 f"\n  published test (Theorem {p.theorem}): {p.answer or 'not defined'} ({held})"
             )
         return text
+
+    def to_latex(self) -> str:
+        """Return the problem and the verdict, as LaTeX text."""
+        from detvar.classify.latex import verdict
+
+        return verdict(self)
 
     def to_json(self) -> dict[str, Any]:
         """Return answer, reason, published test and classification as a JSON object."""

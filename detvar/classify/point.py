@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from detvar.classify.certificate import Certificate, require_same
 from detvar.classify.decision import Decision, decide
@@ -17,6 +17,9 @@ from detvar.exact.matrices import Matrix, is_zero, rank, to_text_rows
 from detvar.exact.rational import Rational, to_text, versions
 from detvar.losses import Loss, Reduction, is_polynomial
 from detvar.networks.linear import LinearNetwork, Weights
+
+if TYPE_CHECKING:
+    from detvar.classify.explain import Explanation
 
 _FULL_HESSIAN_UP_TO = 100
 _LOWER_POINT_UP_TO = 30
@@ -93,6 +96,27 @@ class Classification:
             shown = "-".join(map(str, self.reduction.widths))
             lines.append(f"  decided on the effective network {shown}")
         return "\n".join(lines)
+
+    def to_latex(self) -> str:
+        """Return the problem, the label and the numbers behind it, as LaTeX text."""
+        from detvar.classify.latex import classification
+
+        return classification(self)
+
+    def explain(self) -> Explanation:
+        """Return the derivation of the label, step by step, with the numbers filled in.
+
+        Examples
+        --------
+        >>> from detvar.losses import SquaredLoss
+        >>> c = classify(LinearNetwork(1, 1, 1), SquaredLoss([[1]], [[1]]), [[[0]], [[0]]])
+        >>> [step.rule for step in c.explain().steps]
+        ['problem', 'gradient', 'critical', 'ranks', 'kind', 'pivot', 'down', 'up', 'hessian', \
+'conclusion']
+        """
+        from detvar.classify.explain import explain
+
+        return explain(self)
 
     def to_json(self) -> dict[str, Any]:
         """Return the answer in the words of the JSON interface."""

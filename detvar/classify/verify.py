@@ -160,7 +160,7 @@ def _global_minimum(
         g = loss.evaluate_gradient(network.end_to_end(weights).tolist())
         if any(x for row in g for x in row):
             raise Refused("the gradient of the loss is not zero")
-        return ["the gradient of the loss is zero", _convex(loss)]
+        return ["the gradient of the loss is zero", why_convex(loss)]
     effective = loss.reduce(network)
     if effective.loss is None:
         raise Refused("the loss is constant; the evidence should be its zero gradient")
@@ -184,11 +184,11 @@ def _global_minimum(
     for name, a in (("P", form.left), ("Σ", form.right)):
         if _factor(a).positive != a.nrows():
             raise Refused(f"{name} is not positive definite")
-    lines += _separates(form, w, f, t)
+    lines += separates(form, w, f, t)
     return lines
 
 
-def _separates(form: Any, w: Matrix, f: Matrix, t: Any) -> list[str]:
+def separates(form: Any, w: Matrix, f: Matrix, t: Any) -> list[str]:
     """Check max σ_q² ≤ t ≤ min σ_s² by two LDLᵀ factorisations."""
     g = form.left * (w - form.target) * form.right
     if not is_zero(w.transpose() * g) or not is_zero(g * w.transpose()):
@@ -202,7 +202,7 @@ def _separates(form: Any, w: Matrix, f: Matrix, t: Any) -> list[str]:
     return [f"squared singular values: all left out ≤ {to_text(t)} ≤ all kept"]
 
 
-def _convex(loss: Loss) -> str:
+def why_convex(loss: Loss) -> str:
     """Check convexity from the definition of the loss."""
     if isinstance(loss, SquaredLoss):
         return "the loss is a sum of squares, hence convex"
@@ -258,7 +258,7 @@ def _non_strict_saddle(
         return lines + _semidefinite(network, loss, weights, evidence)
     if by != "reduced_function":
         raise Refused(f'"{by}" is no evidence for a non-strict saddle')
-    lines, found, first = _reduced(network, loss, weights)
+    lines, found, first = reduced_curve(network, loss, weights)
     k, c = first
     if k is None or (k % 2 == 0 and c >= 0):
         raise Refused("the loss does not decrease along the reduced curve")
@@ -284,7 +284,7 @@ def _semidefinite(
     lines = ["every pivot is tightened"]
     if is_zero(w):
         return lines
-    return lines + _separates(form, w, column_space(w), _needed(evidence, "threshold"))
+    return lines + separates(form, w, column_space(w), _needed(evidence, "threshold"))
 
 
 def _local_extremum(
@@ -317,7 +317,7 @@ def _local_extremum(
             raise Refused("the Hessian on the function space is not definite")
         lines.append("maximal rank, and the Hessian on the function space is definite (LDLᵀ)")
     elif by == "reduced_function" and sign > 0:
-        shown, found, (k, c) = _reduced(network, loss, weights)
+        shown, found, (k, c) = reduced_curve(network, loss, weights)
         if found.negative or found.zero != 1:
             raise Refused("the Hessian on the function space has the wrong signs")
         if k is not None and (k % 2 or c <= 0):
@@ -348,7 +348,7 @@ def _require_maximal_rank(network: LinearNetwork, w: Matrix) -> None:
         raise Refused(f"the rank is not the bound {network.rank_bound}")
 
 
-def _reduced(
+def reduced_curve(
     network: LinearNetwork, loss: Loss, weights: Weights
 ) -> tuple[list[str], Inertia, tuple[int | None, Any]]:
     """Recompute the reduced curve and follow the loss along it from its definition.

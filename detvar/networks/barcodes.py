@@ -322,3 +322,17 @@ def barcode_text(multiplicities: Mapping[Interval, int]) -> str:
         if count
     ]
     return " + ".join(terms) or "0"
+
+
+def barcode_latex(multiplicities: Mapping[Interval, int]) -> str:
+    r"""Return the barcode as a direct sum of intervals in LaTeX.
+
+    >>> barcode_latex({(0, 1): 2, (1, 1): 1})
+    '[0,1]^{2}\\oplus[1,1]'
+    """
+    terms = [
+        f"[{p},{q}]" + (f"^{{{count}}}" if count > 1 else "")
+        for (p, q), count in sorted(multiplicities.items())
+        if count
+    ]
+    return r"\oplus".join(terms) or "0"

@@ -11,9 +11,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from detvar.exact.latex import displayed, paragraphs, table
 from detvar.networks.barcodes import (
     Multiplicities,
     RankArray,
+    barcode_latex,
     barcode_text,
     barcodes,
     check_rank,
@@ -38,6 +40,12 @@ class FiberStratum:
     def multiplicities(self) -> Multiplicities:
         """The interval multiplicities, a dict from (p, q) to a count."""
         return multiplicities(self.ranks)
+
+    def to_latex(self) -> str:
+        """Return the intervals of its weights in LaTeX."""
+        return barcode_latex(self.multiplicities)
+
+    _repr_latex_ = displayed
 
     def __str__(self) -> str:
         return f"dimension {self.dimension}: {barcode_text(self.multiplicities)}"
@@ -93,6 +101,17 @@ class Fiber:
             f"{s} strat{'a' if s > 1 else 'um'}, {k} connected component{'s' * (k > 1)} over R"
         )
         return "\n".join([head, *(f"  component of {stratum}" for stratum in self.components)])
+
+    def to_latex(self) -> str:
+        """Return the dimensions and the generic weights of all components, as LaTeX text."""
+        k = self.connected_components
+        head = (
+            f"The fiber of the network {name_of(self.widths)} over a matrix of rank {self.rank} "
+            f"has dimension {self.dimension} and {k} connected component{'s' * (k > 1)} over "
+            r"$\mathbb{R}$. Its irreducible components:"
+        )
+        rows = [(c.dimension, f"${c.to_latex()}$") for c in self.components]
+        return paragraphs(head, table(["dimension", "intervals"], rows, "rl"))
 
     def to_json(self) -> dict[str, Any]:
         """Return everything as integers, strings and lists; `from_json` is the inverse."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from detvar.exact.latex import displayed, matrix
 from detvar.exact.matrices import (
     Matrix,
     columns,
@@ -18,6 +19,7 @@ from detvar.exact.matrices import (
     nullspace,
     zeros,
 )
+from detvar.networks.barcodes import barcode_latex
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,13 @@ class IntervalBasis:
         for bar in self.bars:
             out[bar] = out.get(bar, 0) + 1
         return out
+
+    def to_latex(self) -> str:
+        """Return the intervals and the bases of the layers in LaTeX."""
+        bases = [f"B_{{{i}}}={matrix(b)}" for i, b in enumerate(self.bases)]
+        return r",\quad ".join([barcode_latex(self.multiplicities), *bases])
+
+    _repr_latex_ = displayed
 
     def of_type(self, start: int | None = None, end: int | None = None) -> list[int]:
         """Return the indices of the bars that start and end at the given layers."""

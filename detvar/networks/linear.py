@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from itertools import pairwise
 from operator import index
 from typing import TYPE_CHECKING, Any
 
 from detvar.errors import InputError, ShapeError
+from detvar.exact.latex import displayed, product, space
 from detvar.exact.matrices import (
     Matrix,
     column_space,
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from detvar.varieties import DeterminantalVariety
 
 Weights = tuple[Matrix, ...]
+_LISTED = 5  # layers whose shapes are written out
 
 
 @dataclass(frozen=True, init=False)
@@ -91,9 +94,24 @@ class LinearNetwork:
     def __str__(self) -> str:
         return "-".join(map(str, self.widths))
 
-    def _repr_latex_(self) -> str:
-        layers = " \\to ".join(rf"\mathbb{{R}}^{{{d}}}" for d in self.widths)
-        return f"${layers}$"
+    def to_latex(self) -> str:
+        r"""Return the map μ in LaTeX.
+
+        >>> print(LinearNetwork(2, 1, 3).to_latex())
+        \bar W=W_{2}W_{1},\quad W_{1}\in\mathbb{R}^{1\times 2},\ W_{2}\in\mathbb{R}^{3\times 1}
+        """
+        layers = [
+            rf"W_{{{i}}}\in{space(b, a)}" for i, (a, b) in enumerate(pairwise(self.widths), start=1)
+        ]
+        if len(layers) > _LISTED:
+            layers = [
+                r"W_{i}\in\mathbb{R}^{d_{i}\times d_{i-1}}",
+                f"d=({','.join(map(str, self.widths))})",
+            ]
+        listed = r",\ ".join(layers)
+        return rf"\bar W={product('W', self.depth)},\quad {listed}"
+
+    _repr_latex_ = displayed
 
     @property
     def depth(self) -> int:

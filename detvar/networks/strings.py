@@ -17,10 +17,12 @@ from operator import index
 from typing import Any
 
 from detvar.errors import ShapeError
+from detvar.exact.latex import displayed
 from detvar.networks.barcodes import (
     Interval,
     Multiplicities,
     RankArray,
+    barcode_latex,
     barcode_text,
     barcodes,
     check_rank,
@@ -162,6 +164,20 @@ class Strings:
         if self.full:
             whole[0, self.depth] = self.full
         return " + ".join(pairs + ([barcode_text(whole)] if whole else [])) or "0"
+
+    def to_latex(self) -> str:
+        """Return the strings in LaTeX; tops are joined with bottoms by an arrow through Gᵀ."""
+        h = self.depth
+        terms = [
+            rf"([{p},{h}]\to[0,{q}])" + (f"^{{{count}}}" if count > 1 else "")
+            for (p, q), count in self.matched
+        ]
+        whole = dict(self.free)
+        if self.full:
+            whole[0, h] = self.full
+        return r"\oplus".join([*terms, *([barcode_latex(whole)] if whole else [])]) or "0"
+
+    _repr_latex_ = displayed
 
     def to_json(self) -> dict[str, Any]:
         """Return depth, full, and free and matched as ``[[p, q, count], …]``."""

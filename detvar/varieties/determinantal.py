@@ -9,6 +9,7 @@ from math import comb
 from typing import TYPE_CHECKING, Any
 
 from detvar.errors import InputError, ShapeError
+from detvar.exact.latex import displayed, space
 from detvar.exact.matrices import Matrix, chain, identity, is_zero, matrix, rank, require_shape
 from detvar.varieties import closed_forms, equations, geometry, hilbert, likelihood, polar
 
@@ -345,9 +346,12 @@ class DeterminantalVariety:
             f"codimension {self.codimension}, degree {self.degree}"
         )
 
-    def _repr_latex_(self) -> str:
-        space = rf"\mathbb{{R}}^{{{self.rows}\times {self.columns}}}"
-        return rf"$\{{W\in {space} : \operatorname{{rk}} W\le {self.rank}\}}$"
+    def to_latex(self) -> str:
+        """Return the variety as a set in LaTeX."""
+        where = space(self.rows, self.columns)
+        return rf"\{{W\in {where} : \operatorname{{rk}} W\le {self.rank}\}}"
+
+    _repr_latex_ = displayed
 
     def to_json(self) -> dict[str, Any]:
         """Return the variety as plain data: type, rows, columns, rank."""

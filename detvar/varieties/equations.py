@@ -12,6 +12,7 @@ from itertools import combinations, permutations
 from typing import Any
 
 from detvar.errors import InputError
+from detvar.exact.latex import displayed
 from detvar.exact.matrices import matrix, pivot_columns, rank
 
 
@@ -141,6 +142,18 @@ class LocalEquations:
         i = ", ".join(str(x + 1) for x in self.rows)
         j = ", ".join(str(x + 1) for x in self.columns)
         return f"{count} where the minor of rows {i} and columns {j} is not zero"
+
+    def to_latex(self) -> str:
+        """Return the equations in LaTeX, one on each line, and the pivot that is not zero."""
+        from sympy import latex
+
+        lines = [f"{latex(f)}&=0" for f in self.equations]
+        if self.rows:
+            lines.append(rf"{latex(self.pivot)}&\ne 0")
+        body = r"\\".join(lines)
+        return rf"\begin{{aligned}}{body}\end{{aligned}}"
+
+    _repr_latex_ = displayed
 
     def to_json(self) -> dict[str, Any]:
         """Return plain data: rows and columns from 0, rank_bound, pivot and equations as text."""

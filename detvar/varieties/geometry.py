@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from detvar.errors import InputError
+from detvar.exact.latex import displayed, space
+from detvar.exact.latex import matrix as in_latex
 from detvar.exact.matrices import (
     Matrix,
     chain,
@@ -219,6 +221,14 @@ class TangentCone:
             return text + "a linear space"
         a, b = self.left.ncols(), self.right.ncols()
         return text + f"normal part {a}×{b} of rank at most {self.rank_bound}"
+
+    def to_latex(self) -> str:
+        """Return the cone as a set in LaTeX, and its matrices A and B."""
+        where = rf"D\in{space(*self.shape)}"
+        cone = rf"\{{{where} : \operatorname{{rk}}(A^{{\top}}DB)\le {self.rank_bound}\}}"
+        return rf"{cone},\quad A={in_latex(self.left)},\quad B={in_latex(self.right)}"
+
+    _repr_latex_ = displayed
 
     def to_json(self) -> dict[str, Any]:
         """Return the cone as plain data: shape, left, right, rank_bound."""

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from math import comb
 from typing import Any
 
 from detvar.errors import InputError
+from detvar.exact.latex import displayed, polynomial
 from detvar.exact.matrices import determinant, matrix
 from detvar.varieties.closed_forms import degree, dimension
 
@@ -81,9 +81,12 @@ class HilbertSeries:
             f"({top})/(1 - z)**{self.exponent}" if " " in top else f"{top}/(1 - z)**{self.exponent}"
         )
 
-    def _repr_latex_(self) -> str:
-        top = re.sub(r"\*\*([0-9]+)", r"^{\1}", self.numerator_text).replace("*", r"\,")
-        return rf"$\frac{{{top}}}{{(1-z)^{{{self.exponent}}}}}$"
+    def to_latex(self) -> str:
+        """Return the series in LaTeX."""
+        top = polynomial(self.numerator, "z")
+        return rf"\frac{{{top}}}{{(1-z)^{{{self.exponent}}}}}" if self.exponent else top
+
+    _repr_latex_ = displayed
 
     def to_json(self) -> dict[str, Any]:
         """Return the series as plain data: numerator (lowest degree first), exponent."""

@@ -19,6 +19,7 @@ from math import factorial
 from typing import Any
 
 from detvar.errors import InputError
+from detvar.exact.latex import words
 
 _FULL = "without a rank condition the only critical point is u divided by its sum"
 _ZERO = "the zero matrix does not have entries of sum 1"
@@ -66,6 +67,10 @@ class MLDegree:
 
     def __str__(self) -> str:
         return f"{'unknown' if self.value is None else self.value} ({self.source})"
+
+    def to_latex(self) -> str:
+        """Return the number and its source as LaTeX text."""
+        return words(str(self))
 
     def to_json(self) -> dict[str, Any]:
         """Return the answer as plain data: value (null when unknown), source."""

@@ -7,6 +7,7 @@ from math import comb
 from typing import Any
 
 from detvar.errors import InputError, ShapeError
+from detvar.exact.latex import displayed
 from detvar.exact.matrices import (
     Matrix,
     chain,
@@ -203,9 +204,12 @@ class SymmetricDeterminantalVariety:
             return f"all symmetric {shape} matrices: {numbers}"
         return f"the symmetric {shape} matrices of rank at most {self.rank}: {numbers}"
 
-    def _repr_latex_(self) -> str:
+    def to_latex(self) -> str:
+        """Return the variety as a set in LaTeX."""
         space = rf"\mathrm{{Sym}}^2(\mathbb{{R}}^{{{self.size}}})"
-        return rf"$\{{W\in {space} : \operatorname{{rk}} W\le {self.rank}\}}$"
+        return rf"\{{W\in {space} : \operatorname{{rk}} W\le {self.rank}\}}"
+
+    _repr_latex_ = displayed
 
     def to_json(self) -> dict[str, Any]:
         """Return the variety as plain data: type, size, rank."""
