@@ -14,9 +14,18 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from detvar import critical, errors, exact, homotopy, losses, networks, show, varieties
     from detvar.classify import Classification, Verdict, check_global_minimum, classify
-    from detvar.critical import critical_locus, critical_points
+    from detvar.critical import (
+        LossPath,
+        critical_equations,
+        critical_locus,
+        critical_points,
+        discriminant,
+        distance_to_change,
+        ed_discriminant,
+    )
     from detvar.errors import DetvarError
     from detvar.losses import (
+        BuresWassersteinLoss,
         ExponentialLoss,
         ExpressionLoss,
         LikelihoodLoss,
@@ -27,6 +36,7 @@ if TYPE_CHECKING:
         QuadraticLoss,
         SoftmaxLoss,
         SquaredLoss,
+        SymbolicLoss,
         WeightedSquaredLoss,
     )
     from detvar.networks import LinearNetwork
@@ -35,6 +45,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "BuresWassersteinLoss",
     "Classification",
     "DeterminantalVariety",
     "DetvarError",
@@ -44,19 +55,25 @@ __all__ = [
     "LinearNetwork",
     "LogCoshLoss",
     "LogisticLoss",
+    "LossPath",
     "PowerLoss",
     "PseudoHuberLoss",
     "QuadraticLoss",
     "SoftmaxLoss",
     "SquaredLoss",
+    "SymbolicLoss",
     "Verdict",
     "WeightedSquaredLoss",
     "__version__",
     "check_global_minimum",
     "classify",
     "critical",
+    "critical_equations",
     "critical_locus",
     "critical_points",
+    "discriminant",
+    "distance_to_change",
+    "ed_discriminant",
     "errors",
     "exact",
     "homotopy",
@@ -78,6 +95,7 @@ _FOLDERS = (
     "varieties",
 )
 _HOMES = {
+    "BuresWassersteinLoss": "detvar.losses",
     "Classification": "detvar.classify",
     "DeterminantalVariety": "detvar.varieties",
     "DetvarError": "detvar.errors",
@@ -87,16 +105,22 @@ _HOMES = {
     "LinearNetwork": "detvar.networks",
     "LogCoshLoss": "detvar.losses",
     "LogisticLoss": "detvar.losses",
+    "LossPath": "detvar.critical",
     "PowerLoss": "detvar.losses",
     "PseudoHuberLoss": "detvar.losses",
     "QuadraticLoss": "detvar.losses",
     "SoftmaxLoss": "detvar.losses",
     "SquaredLoss": "detvar.losses",
+    "SymbolicLoss": "detvar.losses",
     "Verdict": "detvar.classify",
     "WeightedSquaredLoss": "detvar.losses",
     "check_global_minimum": "detvar.classify",
+    "critical_equations": "detvar.critical",
     "critical_locus": "detvar.critical",
     "critical_points": "detvar.critical",
+    "discriminant": "detvar.critical",
+    "distance_to_change": "detvar.critical",
+    "ed_discriminant": "detvar.critical",
 }
 
 

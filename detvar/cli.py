@@ -29,7 +29,9 @@ A problem file is one JSON object; numbers are integers, or text such as "1/3" o
   {"network": [2, 1, 2],
    "loss": {"type": "weighted", "target": [[1, 0], [0, "1/2"]], "weights": [[1, 3], [3, 1]]},
    "weights": [[[1, 0]], [[1], [0]]]}
-Losses: squared X Y, weighted target weights, quadratic target form, power target exponent.
+Losses: squared X Y, weighted target weights, quadratic target form, power target exponent,
+logistic X trials positives, softmax X counts, exponential X labels, pseudo_huber X Y delta,
+log_cosh X Y. For the last five, points at infinity (separable data) are reported, not listed.
 FILE may be - for standard input.
 
 Exit codes: 0 done and proved, 1 refuted or a failed check, 2 usage or bad input, 3 undecided,
@@ -100,7 +102,10 @@ def classify(args: argparse.Namespace) -> Answer:
     problem = read_problem(args.file, need_weights=True)
     result = classify(problem.network, problem.loss, problem.weights)
     undecided = result.nature in ("undecided", "degenerate")
-    return Answer(str(result), result.to_json(), UNDECIDED if undecided else DONE)
+    shown: Any = result.explain() if args.explain else result
+    data = result.to_json() | ({"explanation": shown.to_json()} if args.explain else {})
+    text = shown.to_latex() if args.latex else str(shown)
+    return Answer(text, data, UNDECIDED if undecided else DONE)
 
 
 def solve(args: argparse.Namespace) -> Answer:
@@ -124,7 +129,7 @@ def solve(args: argparse.Namespace) -> Answer:
     if args.output is not None:
         _save(args.output, data)
     if report.ok:
-        return Answer(str(locus), data)
+        return Answer(locus.to_latex() if args.latex else str(locus), data)
     failed = "\n".join(["", "THE RESULT FAILED ITS OWN CHECK", *report.lines])
     return Answer(str(locus) + failed, data, REFUTED)
 
@@ -157,7 +162,10 @@ def _points(where: Any, loss: Any, args: argparse.Namespace) -> Answer:
     data = found.to_json()
     if args.output is not None:
         _save(args.output, data)
-    text = found.text(args.all_complex) if isinstance(found, CertifiedPoints) else str(found)
+    if isinstance(found, CertifiedPoints):
+        text = (found.to_latex if args.latex else found.text)(args.all_complex)
+    else:
+        text = found.to_latex() if args.latex else str(found)
     stopped = isinstance(found, CertifiedPoints) and any(x.was_interrupted for x in found.reports)
     code = INTERRUPTED if stopped else DONE if found.is_complete else UNDECIDED
     return Answer(text, data, code)
@@ -190,6 +198,42 @@ def _same_file(first: str, second: str) -> bool:
         return os.path.samefile(first, second)
     except (OSError, ValueError):
         return False
+
+
+def equations(args: argparse.Namespace) -> Answer:
+    """Write the critical equations of a problem out, to read or for another system."""
+    from detvar.critical.symbolic import critical_equations, problem_of
+    from detvar.exact.strict_json import parse_json, read_text
+
+    obj = parse_json(*read_text(args.file), whole=("network", "loss.exponent", "loss.shape"))
+    network, loss = problem_of(obj)
+    form = args.form.replace("-", "_")
+    eqs = critical_equations(network, loss, form, args.rank, multipliers=args.multipliers)
+    if args.task is not None and args.format in ("text", "latex", "msolve"):
+        raise InputError(f"--task has no meaning for --format {args.format}: leave it out")
+    ways = {"text": eqs.__str__, "latex": eqs.to_latex}
+    text = ways[args.format]() if args.format in ways else eqs.export(args.format, args.task)
+    return Answer(text.rstrip("\n"), {**eqs.to_json(), "format": args.format, "text": text})
+
+
+def discriminant(args: argparse.Namespace) -> Answer:
+    """Find where the real critical points change, for data with a parameter t in them."""
+    from detvar.critical.discriminants import discriminant, path_of
+    from detvar.exact.strict_json import parse_json, read_text
+
+    obj = parse_json(*read_text(args.file), whole=("network", "loss.exponent", "loss.shape"))
+    path, bound = path_of(obj, args.parameter)
+    found = discriminant(
+        path,
+        interval=(args.low, args.high),
+        rank=bound if args.rank is None else args.rank,
+        method=args.method,
+        samples=args.samples,
+        width=args.width,
+        seed=args.seed,
+        budget=args.budget,
+    )
+    return Answer(str(found), found.to_json(), DONE if found.is_proved else UNDECIDED)
 
 
 def check(args: argparse.Namespace) -> Answer:
@@ -251,6 +295,10 @@ def _parser() -> argparse.ArgumentParser:
         sub.add_argument(
             "--budget", type=_seconds, default=60.0, metavar="S", help="seconds (default: 60)"
         )
+        latex(sub)
+
+    def latex(sub: Any) -> None:
+        sub.add_argument("--latex", action="store_true", help="print LaTeX instead of plain text")
 
     sub = command(info, "info 3-2-3")
     sub.add_argument("network", metavar="WIDTHS", help="widths from input to output, such as 3-2-3")
@@ -261,6 +309,8 @@ def _parser() -> argparse.ArgumentParser:
 
     sub = command(classify, "classify problem.json")
     sub.add_argument("file", metavar="FILE", help="a problem with weights, or - for standard input")
+    sub.add_argument("--explain", action="store_true", help="derive the answer, step by step")
+    latex(sub)
 
     sub = command(solve, "solve --example linnerud --output result.json")
     source = sub.add_mutually_exclusive_group(required=True)
@@ -277,6 +327,45 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--rank", type=_rank, metavar="R", help="a smaller bound on the rank")
     sub.add_argument("--output", metavar="RESULT", help="write the result to this file as JSON")
     tracking(sub)
+
+    sub = command(equations, "equations problem.json --form chart --format macaulay2")
+    sub.add_argument("file", metavar="FILE", help="a problem, or -; its data may be names")
+    sub.add_argument(
+        "--form",
+        type=lambda text: text.replace("_", "-"),
+        choices=("weights", "function-space", "chart"),
+        default="weights",
+        help="the unknowns: weights (default), W, or A and B with W = [I; A]B",
+    )
+    sub.add_argument(
+        "--format",
+        choices=("text", "latex", "macaulay2", "singular", "msolve", "julia", "sympy"),
+        default="text",
+        help="what to write (default: text)",
+    )
+    sub.add_argument("--rank", type=_rank, metavar="R", help="rank of W; weights: default any")
+    sub.add_argument(
+        "--multipliers", choices=("kernel", "minors"), help="for the form function-space"
+    )
+    sub.add_argument(
+        "--task",
+        choices=("ideal", "degree", "components"),
+        help="what the script computes; by default by its size",
+    )
+
+    sub = command(discriminant, "discriminant path.json --from 1 --to 4")
+    sub.add_argument("file", metavar="FILE", help='a problem with text such as "1+3*t", or -')
+    sub.add_argument("--parameter", metavar="T", default="t", help="its name (default: t)")
+    sub.add_argument("--from", dest="low", metavar="LOW", help="begin here (default: -infinity)")
+    sub.add_argument("--to", dest="high", metavar="HIGH", help="end here (default: infinity)")
+    sub.add_argument("--rank", type=_rank, metavar="R", help="a smaller rank")
+    sub.add_argument("--method", choices=("elimination", "bisection"), help="instead of the best")
+    sub.add_argument("--samples", type=_rank, default=9, metavar="N", help="bisection: begin with")
+    sub.add_argument("--width", metavar="D", help="bisection: of the brackets")
+    sub.add_argument("--seed", type=_rank, default=0, metavar="N", help="of the random start")
+    sub.add_argument(
+        "--budget", type=_seconds, default=60.0, metavar="S", help="seconds for each value"
+    )
 
     sub = command(check, "check result.json")
     sub.add_argument("file", metavar="RESULT", help="a saved result, or - for standard input")

@@ -1,20 +1,25 @@
-"""All critical points found by tracking, rank by rank, as one result."""
+"""All critical points found by tracking or searching, rank by rank, as one result."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
+from detvar.critical.analytic.infinity import AtInfinity
 from detvar.critical.certified_point import CertifiedPoint, middle
 from detvar.critical.reports import RankReport
 from detvar.critical.weights_over import critical_weights, gradient_discs
 from detvar.errors import InputError, NotCertifiedError
-from detvar.exact.matrices import Matrix
+from detvar.exact.matrices import Matrix, to_text_rows
 from detvar.exact.rational import versions
 from detvar.exact.text import html_table, text_table
-from detvar.losses import Loss, loss_from_json
+from detvar.losses import Loss, Reduction, is_analytic, loss_from_json
 from detvar.networks.linear import LinearNetwork, Weights
 from detvar.varieties import DeterminantalVariety
+
+if TYPE_CHECKING:
+    from detvar.critical.explain import PointsExplanation
 
 HEADERS = ("rank", "matrix", "value", "kind", "nature", "index")
 
@@ -33,6 +38,11 @@ class CertifiedPoints:
     ties : groups of positions in `points` whose values are not proved to differ, where that leaves
         open which one is the global minimum
     seed, seconds : of the search
+    at_infinity : for a convex loss that is not algebraic, a direction in M_r along which it
+        decreases for ever; None if there is none, or none is known
+
+    Of a loss that is not algebraic only real points are listed, and `reduction` is taken first:
+    ranks and matrices of points are those of the effective problem.
     """
 
     variety: DeterminantalVariety
@@ -43,6 +53,24 @@ class CertifiedPoints:
     ties: tuple[int, ...]
     seed: int
     seconds: float
+    at_infinity: AtInfinity | None = None
+
+    @cached_property
+    def reduction(self) -> Reduction | None:
+        """The effective problem of a loss that is not algebraic; None for others."""
+        if not is_analytic(self.loss):
+            return None
+        v = self.variety
+        within = self.network or LinearNetwork(v.columns, max(v.rank, 1), v.rows)
+        reduced: Reduction = self.loss.reduce(within)
+        return reduced
+
+    @property
+    def bound(self) -> int:
+        """The largest rank of a matrix of the problem, or of the effective problem."""
+        if self.reduction is None:
+            return self.variety.rank
+        return min(self.variety.rank, self.reduction.widths[0], self.reduction.widths[-1])
 
     def of_rank(self, rank: int) -> tuple[CertifiedPoint, ...]:
         """Return the points of one rank."""
@@ -51,12 +79,12 @@ class CertifiedPoints:
     @property
     def report(self) -> RankReport:
         """The report on rank r."""
-        return next(x for x in self.reports if x.rank == self.variety.rank)
+        return next(x for x in self.reports if x.rank == self.bound)
 
     @property
     def smooth(self) -> tuple[CertifiedPoint, ...]:
         """The points of rank r, where the variety is smooth."""
-        return self.of_rank(self.variety.rank)
+        return self.of_rank(self.bound)
 
     @property
     def complex_count(self) -> int:
@@ -114,7 +142,10 @@ class CertifiedPoints:
             raise InputError("weights belong to a network: call critical_points with a network")
         if not point.is_real:
             raise InputError("the point is not real: only real points have real weights")
-        return critical_weights(self.network, point, self.seed)
+        if self.reduction is None:
+            return critical_weights(self.network, point, self.seed)
+        small = critical_weights(self.reduction.network, point, self.seed)
+        return self.reduction.lift(small)  # effective weights of the lift are these again
 
     def rows(self, all_complex: bool = False) -> list[tuple[Any, ...]]:
         """Return the table: real points of every rank, or all points."""
@@ -122,7 +153,7 @@ class CertifiedPoints:
         chosen.sort(key=lambda p: (-p.rank, not p.is_real, middle(p)))
         return [
             (
-                p.rank,
+                p.rank_text(),
                 p.matrix_text(),
                 p.value_text(),
                 p.kind or "",
@@ -138,7 +169,9 @@ class CertifiedPoints:
         of = "" if self.network is None else f" of {self.network}"
         head = f"Critical points{of} on the {v.rows}×{v.columns} matrices of rank at most {v.rank}"
         table = text_table(HEADERS, self.rows(all_complex))
-        lines = [head, "", table, "", *self.certificates]
+        lines = [head, *self._effective_text(), "", table, "", *self.certificates]
+        if self.at_infinity is not None:
+            lines.append(str(self.at_infinity))
         if self.ties:
             names = ", ".join(self.points[i].matrix_text() for i in self.ties)
             lines.append(f"not decided: which of these has the smallest value: {names}")
@@ -148,15 +181,37 @@ class CertifiedPoints:
         lines.append(end)
         return "\n".join(lines)
 
+    def _effective_text(self) -> list[str]:
+        """The line that says which effective problem the ranks and matrices belong to."""
+        small = self.reduction
+        if small is None or not small.changed or small.loss is None:
+            return []
+        m, n = small.loss.shape
+        where = f"the effective {m}×{n} matrices C W B of rank at most {self.bound}"
+        c, b = ("; ".join(map(" ".join, to_text_rows(a))) for a in (small.left, small.right))
+        return [f"Ranks and matrices are those of {where}, C = [{c}], B = [{b}]"]
+
     def __str__(self) -> str:
         return self.text()
 
     def _repr_html_(self) -> str:
         return html_table(HEADERS, self.rows())
 
+    def explain(self) -> PointsExplanation:
+        """Return why the list is complete and which minima are global, step by step."""
+        from detvar.critical.explain import explain
+
+        return explain(self)
+
+    def to_latex(self, all_complex: bool = False) -> str:
+        """Return the problem, the table as in `rows`, and what is proved, as LaTeX text."""
+        from detvar.critical.latex import certified_points
+
+        return certified_points(self, all_complex)
+
     def to_json(self) -> dict[str, Any]:
         """Return the JSON form."""
-        return {
+        return self._effective_json() | {
             "kind_of_result": "critical_points",
             "variety": [self.variety.rows, self.variety.columns, self.variety.rank],
             "network": None if self.network is None else list(self.network.widths),
@@ -172,6 +227,21 @@ class CertifiedPoints:
             "seconds": self.seconds,
             "versions": versions(),
         }
+
+    def _effective_json(self) -> dict[str, Any]:
+        """The fields that only losses which are not algebraic have."""
+        out: dict[str, Any] = {}
+        small = self.reduction
+        if small is not None and small.changed and small.loss is not None:
+            out["effective"] = {
+                "variety": [*small.loss.shape, self.bound],
+                "loss": small.loss.to_json(),
+                "left": to_text_rows(small.left),
+                "right": to_text_rows(small.right),
+            }
+        if self.at_infinity is not None:
+            out["at_infinity"] = self.at_infinity.to_json()
+        return out
 
     @classmethod
     def from_json(cls, data: Any) -> CertifiedPoints:
@@ -211,14 +281,19 @@ class CertifiedPoints:
             tuple(RankReport.from_json(x) for x in data["ranks"]),
             None if widths is None else _network(widths),
             *rest,
+            AtInfinity.from_json(data["at_infinity"]) if "at_infinity" in data else None,
         )
         if out.network is not None and out.network.function_space != out.variety:
             raise NotCertifiedError("variety is not the function space of the network")
-        if sorted(x.rank for x in out.reports) != list(range(out.variety.rank + 1)):
+        if out.reduction is not None and out.reduction.loss is None:
+            raise InputError("the loss is constant: there is no list of points to read")
+        if sorted(x.rank for x in out.reports) != list(range(out.bound + 1)):
             raise InputError("ranks must hold one report for each rank: save the points again")
         for name in ("complex_count", "expected_count", "expected_count_source", "is_complete"):
             if data.get(name) != getattr(out, name):
                 raise NotCertifiedError(f"{name} is not what the reports on the ranks say")
+        if data.get("effective") != out._effective_json().get("effective"):
+            raise NotCertifiedError("effective is not what the loss and the network say")
         return out
 
 

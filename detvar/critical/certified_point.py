@@ -14,6 +14,7 @@ from typing import Any
 
 from detvar.errors import InputError
 from detvar.exact.inertia import Inertia
+from detvar.exact.latex import displayed
 from detvar.exact.matrices import Matrix, matrix, to_text_rows
 from detvar.exact.rational import Rational, rational, to_text
 
@@ -37,6 +38,8 @@ class CertifiedPoint:
         critical on their own rank only; "complex" for the others. For a network, points of lower
         rank with ∇ℓ ≠ 0 are "strict_saddle": so are all general weights over them
     kind : for a network "pure" or "spurious", what all critical weights over the point are
+    rank_is_proved : False for a zero of ∇ℓ on all matrices, critical whatever its rank is, that may
+        have a smaller rank than `rank`
     """
 
     rank: int
@@ -49,6 +52,7 @@ class CertifiedPoint:
     inertia: Inertia | None
     nature: str
     kind: str | None = None
+    rank_is_proved: bool = True
 
     @property
     def index(self) -> int | None:
@@ -59,6 +63,10 @@ class CertifiedPoint:
     def is_certified(self) -> bool:
         """Whether existence and uniqueness in the discs are proved."""
         return self.exact is not None or self.radius < float("inf")
+
+    def rank_text(self) -> str:
+        """Return the rank, as a bound where it is not proved."""
+        return f"{self.rank}" if self.rank_is_proved else f"≤ {self.rank}"
 
     def matrix_text(self, digits: int = 4) -> str:
         """Return W on one line, exact where it is known exactly."""
@@ -89,6 +97,14 @@ class CertifiedPoint:
                 return f"{sign}{whole}.{rest:0{places}d}…" if places else f"{sign}{whole}…"
         return "[{:.3g}, {:.3g}]".format(*self.value)
 
+    def to_latex(self) -> str:
+        """Return W, its value and its label in LaTeX."""
+        from detvar.critical.latex import certified_point
+
+        return certified_point(self)
+
+    _repr_latex_ = displayed
+
     def to_json(self) -> dict[str, Any]:
         """Return the JSON form; floating numbers are written so that they read back bit for bit."""
         out: dict[str, Any] = {
@@ -100,6 +116,8 @@ class CertifiedPoint:
         }
         if self.kind is not None:
             out["kind"] = self.kind
+        if not self.rank_is_proved:
+            out["rank_is_proved"] = False
         if self.exact is not None:
             out["exact"] = to_text_rows(self.exact)
         if self.exact_value is not None:
@@ -130,6 +148,7 @@ class CertifiedPoint:
                 None if signs is None else Inertia(*(int(x) for x in signs)),
                 str(data["nature"]),
                 None if data.get("kind") is None else str(data["kind"]),
+                _bool_or_none(data.get("rank_is_proved", True)) is not False,
             )
         except (KeyError, IndexError, TypeError, ValueError, OverflowError, AttributeError):
             raise InputError(

@@ -10,6 +10,7 @@ from time import monotonic
 from detvar.critical.critical_ideal import CriticalIdeal, critical_ideals
 from detvar.errors import IncompleteError, InputError
 from detvar.exact.groebner import GroebnerBasis, groebner_basis
+from detvar.exact.latex import words
 from detvar.exact.msolve import count_modulo, find_msolve, leading_monomials, random_prime
 from detvar.exact.quotient_algebra import QuotientAlgebra
 from detvar.exact.rational_functions import Polynomial
@@ -57,6 +58,10 @@ class ExactCount:
             f"Gröbner bases modulo {shown}, which agree, in as many random charts; wrong only if "
             "all of these are unlucky in the same way"
         )
+
+    def to_latex(self) -> str:
+        """Return the count and its source as LaTeX text."""
+        return words(str(self))
 
     def __str__(self) -> str:
         if self.count is None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from detvar.classify.certificate import CheckReport, require_same
 from detvar.classify.kronecker import inertia_from_strings, is_tightened
@@ -27,6 +27,9 @@ from detvar.losses import Loss, Reduction, loss_from_json
 from detvar.networks.linear import LinearNetwork
 from detvar.networks.strata import BUDGET
 from detvar.networks.strings import Strings, components, critical_strata
+
+if TYPE_CHECKING:
+    from detvar.critical.symbolic.parametrization import SymbolicLocus
 
 HEADERS = ("rank", "keeps", "value", "kind", "nature", "index", "dimension", "count")
 
@@ -55,6 +58,12 @@ class LocusComponent:
     def index(self) -> int:
         """The Morse index of L: the number of negative eigenvalues of its Hessian."""
         return self.inertia.negative
+
+    def to_latex(self) -> str:
+        """Return the family in one sentence of LaTeX."""
+        from detvar.critical.latex import locus_component
+
+        return locus_component(self)
 
     def to_json(self) -> dict[str, Any]:
         """Return the JSON form."""
@@ -104,6 +113,23 @@ class CriticalLocus:
         except DetvarError as error:
             lines = [f"refused: {error}"]
         return CheckReport(not lines[-1].startswith("refused"), tuple(lines))
+
+    def symbolic(self) -> SymbolicLocus:
+        """Return every family as weights that are rational functions of free parameters.
+
+        Examples
+        --------
+        >>> from detvar.losses import SquaredLoss
+        >>> locus = critical_locus(LinearNetwork(1, 1, 1), SquaredLoss([[1]], [[3]]))
+        >>> best = locus.symbolic().components[0]
+        >>> best.weights
+        (Matrix([[3*c1_1_1]]), Matrix([[1/c1_1_1]]))
+        >>> bool(best.verify())
+        True
+        """
+        from detvar.critical.symbolic.charts import symbolic_locus
+
+        return symbolic_locus(self)
 
     def rows(self) -> list[tuple[Any, ...]]:
         """Return the table: one row per rank, choice and label, with the number of families."""
@@ -177,6 +203,12 @@ class CriticalLocus:
         out = critical_locus(LinearNetwork(*widths), loss_from_json(obj["loss"]), ranks)
         require_same(obj, out.to_json())
         return out
+
+    def to_latex(self) -> str:
+        """Return the problem, the singular values and the table, as LaTeX text."""
+        from detvar.critical.latex import critical_locus
+
+        return critical_locus(self)
 
     def to_json(self) -> dict[str, Any]:
         """Return the JSON form, problem included, so that it can be checked again."""

@@ -1,4 +1,4 @@
-"""All critical points of a loss on the matrices of bounded rank, in closed form.
+"""All critical points of a loss on the matrices of bounded rank: the door, and the closed form.
 
 For a Kronecker loss they are the truncated singular value decompositions of the whitened
 target: choose which singular values to keep (Eckart & Young 1936).  Nothing is searched for, so
@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from math import comb
 from typing import Any
 
+from detvar.critical.bures_wasserstein import BuresWassersteinPoints, bures_wasserstein_points
 from detvar.critical.certified import CertifiedPoints
 from detvar.critical.spectrum import (
     SpectralComponent,
@@ -24,7 +25,7 @@ from detvar.errors import PositiveDimensionalError
 from detvar.exact.matrices import Matrix
 from detvar.exact.rational import versions
 from detvar.exact.text import html_table, text_table
-from detvar.losses import Loss, Reduction
+from detvar.losses import BuresWassersteinLoss, Loss, Reduction, is_analytic
 from detvar.networks.linear import LinearNetwork
 from detvar.varieties import DeterminantalVariety
 
@@ -153,6 +154,12 @@ class CriticalPoints:
     def _repr_html_(self) -> str:
         return html_table(HEADERS, self.rows())
 
+    def to_latex(self) -> str:
+        """Return the problem, the singular values and the table, as LaTeX text."""
+        from detvar.critical.latex import critical_points
+
+        return critical_points(self)
+
     def to_json(self) -> dict[str, Any]:
         """Return the JSON form."""
         return {
@@ -177,11 +184,12 @@ def critical_points(
     seed: int = 0,
     budget: float = 60.0,
     progress: bool | Callable[[Any], None] = True,
-) -> CriticalPoints | CertifiedPoints:
+) -> CriticalPoints | CertifiedPoints | BuresWassersteinPoints:
     """Return every critical point of ℓ on the m×n matrices of rank at most r.
 
     Kronecker losses are solved in closed form, other algebraic losses by tracking all points of
-    a generic loss of their family and certifying the end points. For
+    a generic loss of their family and certifying the end points. Of losses with exp, log or
+    roots the real points are searched for, proved, and for convex losses proved to be all. For
     ℓ = ½ tr(P(W−U)Σ(W−U)ᵀ) + c₀ these are, on each rank e, W̄ with
     P^½W̄Σ^½ = Σ_{s∈S} σ_s u_s v_sᵀ, |S| = e, with value c₀ + ½ Σ_{q∉S} σ_q² and index
     #{(s, q) : σ_q > σ_s}.
@@ -189,16 +197,16 @@ def critical_points(
     Parameters
     ----------
     where : the variety, or a network, whose function space is taken
-    loss : squared, weighted, quadratic, power, likelihood or an algebraic expression
+    loss : squared, weighted, quadratic, power, likelihood, logistic, softmax, exponential, …
     certify : closed form only: recount the singular values by Sylvester's law
-    seed, budget : tracking only: of the random start; in seconds
-    progress : tracking only: True shows a line on standard error after half a second, False is
-        silent; a function is called with a `Progress` (rank, found, expected, real, seconds)
+    seed, budget : without a closed form: of the random start; in seconds
+    progress : without a closed form: True shows a line on standard error after half a second,
+        False is silent; a function is called with a `Progress` (rank, found, expected, real, …)
 
     Raises
     ------
     InputError
-        If the loss is not algebraic, or its data are out of range.
+        If the data of the loss are out of range.
     ShapeError
         If the loss is on matrices of another shape.
     PositiveDimensionalError
@@ -225,14 +233,18 @@ def critical_points(
     (3, [('5/2', 0), ('5', 1), ('13/2', 2)])
     """
     variety = where.function_space if isinstance(where, LinearNetwork) else where
+    if isinstance(loss, BuresWassersteinLoss):
+        return bures_wasserstein_points(variety, loss)
     # a network of one hidden layer carries the reduction; rank 0 has no network of its own
     network = LinearNetwork(variety.columns, max(variety.rank, 1), variety.rows)
+    if isinstance(where, LinearNetwork) and is_analytic(loss):
+        network = where
     reduction = loss.reduce(network)
     if reduction.loss is None:
         return CriticalPoints(variety, loss, reduction, None, ())
     form = reduction.loss.kronecker()
     if form is None:
-        return _tracked(variety, loss, where, seed, budget, progress)
+        return _searched(variety, loss, where, seed, budget, progress)
     singular = spectrum(form)
     if certify:
         lines = singular.check()
@@ -243,7 +255,7 @@ def critical_points(
     return CriticalPoints(variety, loss, reduction, singular, tuple(found))
 
 
-def _tracked(
+def _searched(
     variety: DeterminantalVariety,
     loss: Loss,
     where: DeterminantalVariety | LinearNetwork,
@@ -251,14 +263,17 @@ def _tracked(
     budget: float,
     progress: bool | Callable[[Any], None],
 ) -> CertifiedPoints:
+    """Track the points of an algebraic loss; search for those of others."""
+    from detvar.critical.analytic.search import search_analytic_points
     from detvar.critical.search import search_critical_points
 
+    search = search_analytic_points if is_analytic(loss) else search_critical_points
     network = where if isinstance(where, LinearNetwork) else None
     if not isinstance(progress, bool):
-        return search_critical_points(variety, loss, network, seed, budget, progress)
+        return search(variety, loss, network, seed, budget, progress)
     if not progress:
-        return search_critical_points(variety, loss, network, seed, budget)
+        return search(variety, loss, network, seed, budget)
     from detvar.homotopy.progress import ProgressLine
 
     with ProgressLine() as line:
-        return search_critical_points(variety, loss, network, seed, budget, line.update)
+        return search(variety, loss, network, seed, budget, line.update)

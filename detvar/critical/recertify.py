@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from detvar.classify.certificate import CheckReport
+from detvar.critical.analytic.recheck import disagreement, searched_again
 from detvar.critical.certified import CertifiedPoints
 from detvar.critical.certified_point import CertifiedPoint
 from detvar.critical.certifying import certified
@@ -14,7 +15,7 @@ from detvar.critical.reports import RankReport
 from detvar.critical.search import by_hand, require_tractable, result_of, solved_by_hand, widened
 from detvar.critical.tracked import Candidates, rank_system
 from detvar.errors import InputError
-from detvar.losses import Loss
+from detvar.losses import Loss, is_analytic
 
 
 def recertify(saved: CertifiedPoints) -> CheckReport:
@@ -22,8 +23,19 @@ def recertify(saved: CertifiedPoints) -> CheckReport:
 
     Every saved matrix is the start of Krawczyk's test (or, if exact, put into the equations);
     counts, distinctness, natures and the claim of completeness are derived again and compared.
-    Nothing is tracked, no random choice is made.
+    Nothing is tracked, no random choice is made. For a loss that is not algebraic the branch and
+    prune that proves completeness is done again.
     """
+    if is_analytic(saved.loss):
+        again = searched_again(saved)
+        refused = disagreement(saved, again)
+        if refused is not None:
+            return CheckReport(False, (*again.certificates, f"refused: {refused}"))
+        return _compared(saved, again)
+    return _compared(saved, _tracked_again(saved))
+
+
+def _tracked_again(saved: CertifiedPoints) -> CertifiedPoints:
     variety, loss = saved.variety, saved.loss
     require_tractable(loss)
     wide, problem = widened(variety, loss)
@@ -41,7 +53,10 @@ def recertify(saved: CertifiedPoints) -> CheckReport:
         else:
             reports.append(by_hand(e, found))
             points += found
-    again = result_of(variety, loss, saved.network, points, reports, saved.seed, 0.0)
+    return result_of(variety, loss, saved.network, points, reports, saved.seed, 0.0)
+
+
+def _compared(saved: CertifiedPoints, again: CertifiedPoints) -> CheckReport:
     lines = again.certificates
     for fresh in again.reports:
         old = next((x for x in saved.reports if x.rank == fresh.rank), None)
@@ -52,7 +67,8 @@ def recertify(saved: CertifiedPoints) -> CheckReport:
             return CheckReport(False, (*lines, said))
     if sorted(map(_label, saved.points)) != sorted(map(_label, again.points)):
         return CheckReport(False, (*lines, "refused: the natures of the points are others"))
-    return CheckReport(True, (*lines, "all saved points certified again, without tracking"))
+    how = "by the same tests" if is_analytic(saved.loss) else "without tracking"
+    return CheckReport(True, (*lines, f"all saved points certified again, {how}"))
 
 
 def _label(p: CertifiedPoint) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from detvar.errors import InputError
+from detvar.exact.latex import words
 
 LowerZero = tuple[int, tuple[complex, ...]]
 
@@ -75,6 +76,10 @@ class RankReport:
         if not self.proof and self.real_proof:
             end += f", but no real point is missing: {self.real_proof}"
         return "; ".join([out, *self.evidence, end])
+
+    def to_latex(self) -> str:
+        """Return the line as LaTeX text."""
+        return f"R{words(str(self))[1:]}"
 
     def to_json(self) -> dict[str, Any]:
         """Return the JSON form."""

@@ -16,7 +16,7 @@ from detvar.varieties import DeterminantalVariety
 
 
 def check_result(obj: Any) -> CheckReport:
-    """Check a saved classification, critical locus or list of critical points.
+    """Check a saved classification, critical locus, list of critical points or discriminant.
 
     Two things are done: the evidence is verified by its own route, and the whole answer is
     computed again from the problem in the file and compared word by word.
@@ -44,6 +44,7 @@ def check_result(obj: Any) -> CheckReport:
         "classification": _check_classification,
         "critical_locus": _check_locus,
         "critical_points": _check_points,
+        "discriminant": _check_discriminant,
     }
     kind = obj["kind_of_result"]
     if not isinstance(kind, str) or kind not in kinds:
@@ -87,6 +88,23 @@ def _check_points(obj: dict[str, Any]) -> CheckReport:
     except NotCertifiedError as error:
         return CheckReport(False, (f"refused: {error}",))
     return CheckReport(True, (*again.certificates, "every field agrees with a fresh computation"))
+
+
+def _check_discriminant(obj: dict[str, Any]) -> CheckReport:
+    """Recount one value of the parameter at a time; elimination is done again as well."""
+    from detvar.critical.discriminants import DiscriminantReport, discriminant
+
+    saved = DiscriminantReport.from_json(obj)
+    lines = saved.check()
+    if lines[-1].startswith("refused"):
+        return CheckReport(False, tuple(lines))
+    if saved.method == "elimination":
+        try:
+            require_same(obj, discriminant(saved.path, interval=saved.interval).to_json())
+        except NotCertifiedError as error:
+            return CheckReport(False, (f"refused: {error}",))
+        lines.append("every field agrees with a fresh computation")
+    return CheckReport(True, tuple(lines))
 
 
 def _compared(

@@ -17,6 +17,7 @@ from detvar.critical.families import QuadraticFamily
 from detvar.critical.rank_system import RankSystem
 from detvar.critical.tracked import generic_fiber, rank_system
 from detvar.errors import InputError
+from detvar.exact.latex import words
 from detvar.exact.rational import versions
 from detvar.exact.text import html_table, text_table
 from detvar.varieties import DeterminantalVariety
@@ -41,6 +42,10 @@ class LossFamily:
     name: str
     weights: Callable[..., Any]
     target: Callable[..., Any]
+
+    def to_latex(self) -> str:
+        """Return what is drawn, as LaTeX text."""
+        return words(f"{self.kind} losses, {self.name}")
 
     def draw(self, rng: Any, count: int, m: int, n: int) -> Any:
         """Return the parameters of `count` losses: λ and λu, or the upper triangle of Q and Qu."""
@@ -184,6 +189,12 @@ class Sample:
 
     def _repr_html_(self) -> str:
         return html_table(HEADERS, self.rows())
+
+    def to_latex(self) -> str:
+        """Return the table as LaTeX text."""
+        from detvar.critical.latex import sample
+
+        return sample(self)
 
     def to_json(self) -> dict[str, Any]:
         """Return the JSON form."""

@@ -18,6 +18,7 @@ from detvar.classify.kronecker import between
 from detvar.errors import InputError, PositiveDimensionalError, ShapeError
 from detvar.exact.algebraic import RealAlgebraic, real_algebraic, real_roots, square_root
 from detvar.exact.inertia import is_positive_definite, ldlt
+from detvar.exact.latex import displayed
 from detvar.exact.matrices import (
     Matrix,
     chain,
@@ -295,6 +296,14 @@ class Spectrum:
         parts += [("0", self.zeros)] if self.zeros else []
         times = {1: "", 2: " (twice)"}
         return f"Singular values: {', '.join(x + times.get(k, f' ({k} times)') for x, k in parts)}"
+
+    def to_latex(self) -> str:
+        """Return the singular values in LaTeX."""
+        from detvar.critical.latex import spectrum
+
+        return spectrum(self)
+
+    _repr_latex_ = displayed
 
     def to_json(self) -> dict[str, Any]:
         """Return the JSON form."""

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from random import Random
-from typing import Any
+from typing import Any, cast
 
 from detvar.critical.certified_point import CertifiedPoint
 from detvar.exact.balls import exact_float
 from detvar.exact.matrices import Matrix, column_space, left_inverse, matrix, zeros
-from detvar.losses import Loss
+from detvar.losses import AnalyticLoss, Loss, is_analytic
 from detvar.networks.linear import LinearNetwork, Weights
 
 
@@ -83,6 +83,10 @@ def _put(into: Matrix, block: Matrix) -> None:
 
 def gradient_discs(loss: Loss, point: CertifiedPoint) -> list[list[tuple[complex, float]]]:
     """Return discs (midpoint, radius) that contain the entries of ∇ℓ(W)."""
+    if is_analytic(loss):
+        from detvar.critical.analytic.judging import gradient_intervals
+
+        return gradient_intervals(cast(AnalyticLoss, loss), point)
     from detvar.homotopy.balls import ball_array
 
     rows = [[ball_array([z], point.radius) for z in row] for row in point.center]
