@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 NOTEBOOKS = sorted((Path(__file__).parent.parent / "notebooks").glob("*.ipynb"))
+# other systems whose output a notebook shows
+NEEDS = {"04_critical_equations": ("Singular", "M2")}
 
 
 def outputs(notebook: Any) -> list[list[str]]:
@@ -24,6 +27,9 @@ def outputs(notebook: Any) -> list[list[str]]:
 def test_notebook_runs_and_prints_the_same(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     nbformat = pytest.importorskip("nbformat")
     nbclient = pytest.importorskip("nbclient")
+    missing = [name for name in NEEDS.get(path.stem, ()) if shutil.which(name) is None]
+    if missing:
+        pytest.skip(f"it shows the output of {' and '.join(missing)}, not installed here")
     monkeypatch.setenv("PYTHONPATH", str(path.parent.parent))
     notebook = nbformat.read(path, as_version=4)
     committed = outputs(notebook)

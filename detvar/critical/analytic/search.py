@@ -292,7 +292,7 @@ def _report(e: int, stage: Stage, problem: Oriented) -> RankReport:
         len(atlas.points) + (stage.flat is not None),
         lower=tuple((k, tuple(complex(x) for x in z.point)) for k, z in atlas.lower),
         lower_real=len(atlas.lower),
-        failed=atlas.failed,
+        failed=0 if proof else atlas.failed,  # Newton's method may miss where nothing is missing
         proof=proof,
         real_proof=proof,
         evidence=tuple(evidence),
