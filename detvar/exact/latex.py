@@ -319,9 +319,16 @@ def table(headers: Sequence[str], rows: Iterable[Sequence[Any]], align: str | No
     n = len(headers)
     letters = (align or "") + "l" * (n - len(align or ""))
     lines = [["" if x is None else str(x) for x in row] for row in rows]
-    body = " \\\\\n".join(" & ".join(row) for row in lines)
+    body = "".join(" & ".join(row) + _row_end(row) for row in lines[:-1])
+    body += " & ".join(lines[-1]) if lines else ""
     head = " & ".join(headers)
     return f"\\begin{{tabular}}{{{letters[:n]}}}\n{head} \\\\\n\\hline\n{body}\n\\end{{tabular}}"
+
+
+def _row_end(cells: Sequence[str]) -> str:
+    """End a row of a table, with some space below fractions and matrices."""
+    is_tall = any("\\frac" in x or "matrix}" in x for x in cells)
+    return " \\\\[1ex]\n" if is_tall else " \\\\\n"
 
 
 def display(*formulas: str) -> str:

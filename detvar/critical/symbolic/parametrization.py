@@ -27,6 +27,7 @@ from detvar.critical.symbolic.identities import (
 )
 from detvar.errors import DetvarError, InputError
 from detvar.exact.algebraic import RealAlgebraic
+from detvar.exact.latex import display, paragraphs, words
 from detvar.losses import Loss
 from detvar.networks.linear import LinearNetwork, Weights
 
@@ -231,8 +232,13 @@ class SymbolicLocus:
         return "\n\n".join(blocks)
 
     def to_latex(self) -> str:
-        """Return all components, one display each."""
-        return "\n\n".join(f"\\[\n{c.to_latex()}\n\\]" for c in self.components)
+        """Return all components, a heading and a display each, as LaTeX text."""
+        return paragraphs(
+            *(
+                f"{words(str(c).splitlines()[0].partition(', value')[0])}:\n{display(c.to_latex())}"
+                for c in self.components
+            )
+        )
 
     def to_json(self) -> dict[str, Any]:
         """Return the JSON form, the labelled locus included."""
