@@ -167,7 +167,8 @@ def _points(where: Any, loss: Any, args: argparse.Namespace) -> Answer:
     else:
         text = found.to_latex() if args.latex else str(found)
     stopped = isinstance(found, CertifiedPoints) and any(x.was_interrupted for x in found.reports)
-    code = INTERRUPTED if stopped else DONE if found.is_complete else UNDECIDED
+    known = found.has_every_minimum if isinstance(found, CertifiedPoints) else found.is_complete
+    code = INTERRUPTED if stopped else DONE if known else UNDECIDED
     return Answer(text, data, code)
 
 

@@ -395,3 +395,29 @@ def test_a_global_minimum_of_lower_rank_is_found_by_comparison() -> None:
     found = dv.critical_points(dv.LinearNetwork(2, 2, 2), dv.LogCoshLoss(EYE, [[2, 0], [0, 0]]))
     best = [p for p in found.points if p.nature == "global_minimum"]
     assert [(p.rank, p.kind) for p in best] == [(1, "pure")]
+
+
+def test_filling_networks_of_some_size_are_solved_by_the_theorem() -> None:
+    """8-8-8: one damped Newton method and one proof; lower ranks are not searched: it says so."""
+    rng = np.random.default_rng(8)
+    trials = rng.integers(2, 7, (8, 16))
+    loss = dv.LogisticLoss(
+        rng.integers(-3, 4, (8, 16)).tolist(), trials.tolist(), rng.integers(1, trials).tolist()
+    )
+    found = dv.critical_points(dv.LinearNetwork(8, 9, 8), loss)
+    (best,) = found.minima
+    assert best.nature == "global_minimum" and best.rank == 8 and best.radius < 1e-12
+    assert np.abs(loss.gradient_array(np.array(best.center).real)).max() < 1e-12
+    assert found.has_every_minimum and not found.is_complete
+    assert any("not searched" in x for r in found.reports for x in r.evidence)
+    assert check_result(json.loads(json.dumps(found.to_json()))).ok
+
+
+def test_a_bottleneck_has_every_minimum_only_if_the_list_is_complete(
+    bottleneck: CertifiedPoints,
+) -> None:
+    assert bottleneck.has_every_minimum and bottleneck.is_complete
+    separable = dv.critical_points(
+        NETWORK, dv.LogisticLoss(EYE, [[3, 6], [6, 5]], [[3, 3], [3, 3]])
+    )
+    assert not separable.has_every_minimum

@@ -107,6 +107,21 @@ class CertifiedPoints:
         return all(x.is_complete for x in self.reports)
 
     @property
+    def has_every_minimum(self) -> bool:
+        """Whether every local minimum is proved to be listed.
+
+        So it is for a complete list, and for a convex loss on all effective matrices as soon as
+        the largest rank is complete: there every local minimum is global (Laurent & von Brecht).
+        """
+        if self.is_complete:
+            return True
+        loss: Any = None if self.reduction is None else self.reduction.loss
+        if loss is None:
+            return False
+        on_all = self.bound == min(loss.shape) and loss.convexity().answer is True
+        return on_all and self.report.is_complete
+
+    @property
     def real(self) -> tuple[CertifiedPoint, ...]:
         """The points of rank r proved real, by increasing loss."""
         return tuple(sorted((p for p in self.smooth if p.is_real), key=middle))
@@ -176,6 +191,8 @@ class CertifiedPoints:
             names = ", ".join(self.points[i].matrix_text() for i in self.ties)
             lines.append(f"not decided: which of these has the smallest value: {names}")
         end = "Complete." if self.is_complete else "Not proved complete."
+        if self.has_every_minimum and not self.is_complete:
+            end = "Every local minimum is listed; points of lower rank are not proved complete."
         if self.is_complete and any(x.is_modular for x in self.reports):
             end = "Complete, up to unlucky primes."
         lines.append(end)

@@ -29,6 +29,7 @@ from detvar.varieties import DeterminantalVariety
 
 SOURCE = "no count is known for losses that are not algebraic"
 _MOST_SLOPES = 4
+_MOST_COORDINATES = 5  # of the lower ranks of filling networks, which hold saddles only
 _STARTS = 48
 
 Watcher = Callable[[Any], None]
@@ -44,6 +45,7 @@ class Stage:
     proof: str | None = None
     evidence: tuple[str, ...] = ()
     flat: FlatMinimum | None = None
+    is_skipped: bool = False
 
 
 def search_analytic_points(
@@ -118,8 +120,13 @@ def explored(
     """Prove what is proposed in all charts of all ranks, from the largest rank down."""
     begin = perf_counter()
     stages = {e: Stage(Atlas(problem, e)) for e in range(bound, 0, -1)}
+    filling = bound == problem.shape[0] and _is_convex(problem.loss)
     for e, stage in stages.items():
         atlas = stage.atlas
+        if filling and e < bound and atlas.charts[0].size > _MOST_COORDINATES:
+            stage.is_skipped = True
+            stage.evidence = ("not searched: points of lower rank with ∇ℓ ≠ 0 are saddles",)
+            continue
         try:
             for k in range(len(atlas.charts)):
                 if left() < 0:
@@ -155,6 +162,8 @@ def prove_complete(
         slopes = atlas.charts[0].slopes
         if stage.evidence and "interrupted" in stage.evidence[0]:
             return
+        if stage.is_skipped:
+            continue
         if missing is not None and missing.rank <= e:
             if slopes:
                 stage.evidence += ("not coercive on this rank, so not searched exhaustively",)
