@@ -229,6 +229,11 @@ def test_kits_agree(name: str) -> None:
         assert np.isclose(getattr(arrays(), name)(x), exact, rtol=1e-12, atol=1e-15)
         ball = getattr(BALLS, name)(arb(x))
         assert abs(float(ball.mid()) - exact) <= 1e-14 * max(abs(exact), 0.1)
+        for radius in (1e-30, 1e-10, 1e-2, 3.0):
+            wide = getattr(BALLS, name)(arb(x, radius))
+            assert wide.is_finite() and wide.contains(ball.mid())
+            steepest = max(1.0, float(BALLS.exp(arb(x + radius)).mid()))
+            assert float(wide.rad()) <= 2 * radius * steepest + 1e-14 * (1 + abs(exact))
 
 
 REFUSED = [

@@ -11,6 +11,8 @@ from functools import lru_cache
 from typing import Any
 
 from detvar.exact.balls import arb
+from detvar.exact.enclosures import log_cosh, softplus
+from detvar.exact.functions import function_of
 
 _NARROW = 2.0**-12
 _Map = Callable[[Any], Any]
@@ -76,21 +78,6 @@ def _even(f: Callable[[arb], arb]) -> Callable[[arb], arb]:
     return enclosed
 
 
-def _log_cosh(x: arb) -> arb:
-    """log cosh x = |x| + log(1 + e^(−2|x|)) − log 2, which does not overflow."""
-    size = abs(x)
-    return size + (-2 * size).exp().log1p() - arb(2).log()
-
-
-def _softplus(x: arb) -> arb:
-    """log(1 + eˣ), as x + log(1 + e⁻ˣ) for positive x."""
-    return x + (-x).exp().log1p() if x.mid() > 0 else x.exp().log1p()
-
-
-def _sigmoid(x: arb) -> arb:
-    return 1 / (1 + (-x).exp())
-
-
 def _ball_log_sum_exp(xs: Sequence[arb]) -> arb:
     """The function increases in every argument, so wide balls are enclosed from their ends."""
     if any(x.rad() >= _NARROW for x in xs):
@@ -119,9 +106,9 @@ def _share(xs: Sequence[arb], i: int) -> arb:
 BALLS = Kit(
     exp=_increasing(lambda x: x.exp()),
     tanh=_increasing(lambda x: x.tanh()),
-    softplus=_increasing(_softplus),
-    sigmoid=_increasing(_sigmoid),
-    log_cosh=_even(_log_cosh),
+    softplus=_increasing(softplus),
+    sigmoid=_increasing(lambda x: 1 / (1 + (-x).exp())),
+    log_cosh=_even(log_cosh),
     hypot=_even(lambda x: (1 + x * x).sqrt()),
     unit=_increasing(lambda x: x / (1 + x * x).sqrt()),
     square=_square,
@@ -138,16 +125,9 @@ def arrays() -> Kit:
     """Return the functions on float64 arrays; only exp can overflow."""
     import numpy as np
 
-    def exp(x: Any) -> Any:
-        with np.errstate(over="ignore"):  # infinity is the honest answer there
-            return np.exp(x)
-
-    def sigmoid(x: Any) -> Any:
-        return 0.5 * (1.0 + np.tanh(0.5 * x))
-
-    def log_cosh(x: Any) -> Any:
-        size = np.abs(x)
-        return size + np.log1p(np.exp(-2.0 * size)) - np.log(2.0)
+    def known(name: str) -> _Map:
+        values = function_of(name).array
+        return lambda x: values(np, x)
 
     def log_sum_exp(xs: Sequence[Any]) -> Any:
         return np.logaddexp.reduce(np.stack(np.broadcast_arrays(*xs)), axis=0)
@@ -158,11 +138,11 @@ def arrays() -> Kit:
         return list(powers / powers.sum(axis=0))
 
     return Kit(
-        exp=exp,
-        tanh=np.tanh,
-        softplus=lambda x: np.logaddexp(0.0, x),
-        sigmoid=sigmoid,
-        log_cosh=log_cosh,
+        exp=known("exp"),
+        tanh=known("tanh"),
+        softplus=known("softplus"),
+        sigmoid=known("sigmoid"),
+        log_cosh=known("logcosh"),
         hypot=lambda x: np.hypot(1.0, x),
         unit=lambda x: x / np.hypot(1.0, x),
         square=np.square,
