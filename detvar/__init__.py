@@ -12,8 +12,18 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from detvar import critical, errors, exact, homotopy, losses, networks, show, varieties
-    from detvar.classify import Classification, Verdict, check_global_minimum, classify
+    from detvar import (
+        critical,
+        errors,
+        exact,
+        homotopy,
+        losses,
+        networks,
+        optimality,
+        show,
+        varieties,
+    )
+    from detvar.classify import Classification, Verdict, classify
     from detvar.critical import (
         LossPath,
         critical_equations,
@@ -40,6 +50,7 @@ if TYPE_CHECKING:
         WeightedSquaredLoss,
     )
     from detvar.networks import LinearNetwork
+    from detvar.optimality import check_global_minimum
     from detvar.varieties import DeterminantalVariety
 
 __version__ = "0.1.0"
@@ -79,6 +90,7 @@ __all__ = [
     "homotopy",
     "losses",
     "networks",
+    "optimality",
     "show",
     "varieties",
 ]
@@ -91,6 +103,7 @@ _FOLDERS = (
     "homotopy",
     "losses",
     "networks",
+    "optimality",
     "show",
     "varieties",
 )
@@ -114,7 +127,7 @@ _HOMES = {
     "SymbolicLoss": "detvar.losses",
     "Verdict": "detvar.classify",
     "WeightedSquaredLoss": "detvar.losses",
-    "check_global_minimum": "detvar.classify",
+    "check_global_minimum": "detvar.optimality",
     "critical_equations": "detvar.critical",
     "critical_locus": "detvar.critical",
     "critical_points": "detvar.critical",

@@ -237,6 +237,25 @@ def discriminant(args: argparse.Namespace) -> Answer:
     return Answer(str(found), found.to_json(), DONE if found.is_proved else UNDECIDED)
 
 
+def optimality(args: argparse.Namespace) -> Answer:
+    """Say how far trained weights are from a global minimum of the squared loss."""
+    from detvar.optimality import assess, read_data, read_weights
+    from detvar.optimality.data import check_data
+
+    weights = read_weights(args.weights, order=args.order and args.order.split(","))
+    data = read_data(args.data, inputs=args.inputs)
+    if weights.bias:
+        raise InputError(
+            "the weights have biases, whose least value is not known here: train without biases on "
+            "centred data, and give those"
+        )
+    check_data(weights, data)
+    found = assess(weights.arrays, data.x, data.y, args.tolerance)
+    text = "\n".join([str(found), *(f"  {remark}" for remark in weights.remarks)])
+    code = {True: DONE, False: REFUTED, None: UNDECIDED}[found.answer]
+    return Answer(text, found.to_json(), code)
+
+
 def check(args: argparse.Namespace) -> Answer:
     """Check a saved result again, by a second route."""
     from detvar.exact.strict_json import parse_json, read_text
@@ -367,6 +386,13 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument(
         "--budget", type=_seconds, default=60.0, metavar="S", help="seconds for each value"
     )
+
+    sub = command(optimality, "optimality weights.safetensors --data data.npz")
+    sub.add_argument("weights", metavar="WEIGHTS", help=".npz, .safetensors or .pt: W_1, …, W_h")
+    sub.add_argument("--data", required=True, metavar="FILE", help=".npz with x and y, or .csv")
+    sub.add_argument("--inputs", type=_rank, metavar="N", help="the first N columns are x")
+    sub.add_argument("--order", metavar="NAMES", help="of the layers, from the input: 0,2,4")
+    sub.add_argument("--tolerance", type=float, default=1e-10, metavar="T", help="of the loss at 0")
 
     sub = command(check, "check result.json")
     sub.add_argument("file", metavar="RESULT", help="a saved result, or - for standard input")

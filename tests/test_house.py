@@ -25,6 +25,7 @@ FLOORS = {
     "networks": 5,
     "classify": 6,
     "critical": 7,
+    "optimality": 8,
     "landscape": 8,
     "studies": 9,
     "show": 10,

@@ -1,0 +1,119 @@
+"""Is a trained linear network at a global minimum of its squared loss? The short answer.
+
+The gap [g⁻, g⁺] to the least value is proved, whether the weights are critical or not: g⁻ > 0
+refutes global optimality, and g⁺ below a stated tolerance is as much as floats can say for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from detvar.errors import InputError
+from detvar.optimality.gap import Gap, checked_weights, gap
+
+
+@dataclass(frozen=True)
+class Assessment:
+    """What the gap says of float weights.
+
+    Attributes
+    ----------
+    answer : True if g⁺ ≤ tolerance · L(0), False if g⁻ > tolerance · L(0), otherwise None
+    tolerance : relative to the loss at zero
+    widths : of the network
+    gap : the certified intervals
+    reason : one sentence
+    tier : "certified": both ends of the gap are proved, for the floats taken as exact numbers
+    """
+
+    answer: bool | None
+    tolerance: float
+    widths: tuple[int, ...]
+    gap: Gap
+    reason: str
+    tier: str = "certified"
+
+    def __str__(self) -> str:
+        words = {
+            True: "at a global minimum, up to the tolerance",
+            False: "not at a global minimum",
+            None: "undecided",
+        }
+        net = "-".join(map(str, self.widths))
+        low, high = self.gap.value
+        return "\n".join(
+            [
+                f"{words[self.answer]} ({self.tier}): {self.reason}.",
+                f"  network {net}, squared loss between {low:.10g} and {high:.10g}",
+                f"  {self.gap}",
+            ]
+        )
+
+    def to_latex(self) -> str:
+        """Return the answer as LaTeX text."""
+        from detvar.exact.latex import words
+
+        return words(str(self).replace("\n", " "))
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the JSON form; floats as hexadecimal text."""
+        return {
+            "kind_of_result": "assessment",
+            "answer": self.answer,
+            "tier": self.tier,
+            "tolerance": self.tolerance.hex(),
+            "network": list(self.widths),
+            "reason": self.reason,
+            "gap": self.gap.to_json(),
+        }
+
+
+def assess(weights: Sequence[Any], x: Any, y: Any = None, tolerance: float = 1e-10) -> Assessment:
+    """Say whether the squared loss ½‖WX − Y‖² of float weights is at its least value.
+
+    Parameters
+    ----------
+    weights : (W_1, …, W_h), float arrays
+    x, y : samples × inputs and samples × outputs; or `Moments` and nothing
+    tolerance : relative to the loss at zero, ≥ 0
+
+    Raises
+    ------
+    InputError, ShapeError
+        For weights or data that are not finite or do not fit.
+
+    Notes
+    -----
+    **Cost**: that of `gap`.  **Validity**: both ends of the gap are proved for the floats as exact
+    numbers. True means: no weights are better by more than the tolerance.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> x, y = np.eye(2), np.diag([2.0, 1.0])
+    >>> assess([np.array([[2.0, 0.0]]), np.array([[1.0], [0.0]])], x, y).answer
+    True
+    >>> assess([np.array([[0.0, 1.0]]), np.array([[0.0], [1.0]])], x, y).answer  # σ₂ kept: a saddle
+    False
+    """
+    if not tolerance >= 0:
+        raise InputError("the tolerance is not a number ≥ 0: give one such as 1e-10")
+    layers = checked_weights(weights)
+    found = gap(layers, x, y)
+    widths = (layers[0].shape[1], *(w.shape[0] for w in layers))
+    low, high = found.gap
+    # ends of the loss at zero such that both answers are proved
+    least, most = found.loss_at_zero
+    answer: bool | None = None
+    if high <= tolerance * least * (1 - 2.0**-50):
+        answer, reason = (
+            True,
+            f"no weights are better by more than {tolerance:g} of the loss at zero",
+        )
+    elif low > tolerance * most * (1 + 2.0**-50):
+        answer, reason = False, f"some weights are better by at least {low:.6g}"
+    else:
+        reason = "the proved interval for the gap contains the tolerance"
+    return Assessment(answer, tolerance, widths, found, reason)

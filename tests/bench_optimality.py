@@ -1,0 +1,94 @@
+"""One certified check beside one training step and one SVD: pytest tests/bench_optimality.py.
+
+The networks are 784-256-256-10 with 5 000 samples, and 4096-1024-4096 with 5 000 (marked slow:
+a minute or two, 3.4 GB).  The last test prints the ratio of the medians, measured in turns.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import numpy as np
+import pytest
+
+from detvar.optimality.gap import gap
+from detvar.optimality.moments import moments
+
+WIDTHS = (784, 256, 256, 10)
+SAMPLES = 5000
+
+
+def problem(widths: tuple[int, ...], samples: int) -> tuple[list[Any], Any, Any]:
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(samples, widths[0])) * np.geomspace(1, 1e-2, widths[0])
+    y = np.eye(widths[-1])[rng.integers(0, widths[-1], samples)]
+    weights = [
+        rng.normal(size=(widths[i + 1], widths[i])) / widths[i] ** 0.5
+        for i in range(len(widths) - 1)
+    ]
+    return weights, x, y
+
+
+def forward_backward(weights: list[Any], x: Any, y: Any) -> list[Any]:
+    """Return the gradient of ½‖W_h⋯W_1X − Y‖² by all layers, as a training step computes it."""
+    layers = [x]
+    for w in weights:
+        layers.append(layers[-1] @ w.T)
+    back = layers[-1] - y
+    out = []
+    for w, z in zip(reversed(weights), reversed(layers[:-1]), strict=True):
+        out.append(back.T @ z)
+        back = back @ w
+    return out[::-1]
+
+
+def singular_values(x: Any) -> Any:
+    return np.linalg.svd(x.T @ x)
+
+
+def test_one_check(benchmark: Any) -> None:
+    weights, x, y = problem(WIDTHS, SAMPLES)
+    assert benchmark.pedantic(lambda: gap(weights, x, y), rounds=3, warmup_rounds=1).resolved
+
+
+def test_one_check_from_moments(benchmark: Any) -> None:
+    weights, x, y = problem(WIDTHS, SAMPLES)
+    stored = moments([(x, y)])
+    assert benchmark.pedantic(lambda: gap(weights, stored), rounds=3, warmup_rounds=1).resolved
+
+
+def test_one_training_step(benchmark: Any) -> None:
+    data = problem(WIDTHS, SAMPLES)
+    benchmark.pedantic(lambda: forward_backward(*data), rounds=3, warmup_rounds=1)
+
+
+def test_one_svd_of_the_normal_matrix(benchmark: Any) -> None:
+    x = problem(WIDTHS, SAMPLES)[1]
+    benchmark.pedantic(lambda: singular_values(x), rounds=3, warmup_rounds=1)
+
+
+def test_side_by_side(capsys: Any) -> None:
+    weights, x, y = problem(WIDTHS, SAMPLES)
+    jobs = (
+        lambda: gap(weights, x, y),
+        lambda: forward_backward(weights, x, y),
+        lambda: singular_values(x),
+    )
+    seconds: list[list[float]] = [[], [], []]
+    for _ in range(5):
+        for job, record in zip(jobs, seconds, strict=True):
+            start = time.perf_counter()
+            job()
+            record.append(time.perf_counter() - start)
+    check, step, svd = (float(np.median(s)) for s in seconds)
+    with capsys.disabled():
+        print(f"\ncheck {check:.3f} s, step {step:.3f} s, SVD {svd:.3f} s", end="; ")
+        print(f"check / (3 steps + SVD) = {check / (3 * step + svd):.2f}")
+
+
+@pytest.mark.slow
+def test_one_check_of_4096_1024_4096(benchmark: Any) -> None:
+    weights, x, y = problem((4096, 1024, 4096), SAMPLES)
+    found = benchmark.pedantic(lambda: gap(weights, x, y), rounds=1)
+    assert found.gap[0] > 0
