@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import detvar as dv
-from detvar.errors import InputError
+from detvar.errors import InputError, NotExactError
 from detvar.exact.balls import exact_float
 from detvar.optimality.assessment import assess
 
@@ -51,3 +51,19 @@ def test_tolerance_and_data_are_checked() -> None:
         assess([np.eye(2)], np.eye(2), np.eye(2), tolerance=-1.0)
     with pytest.raises(InputError, match="NaN"):
         assess([np.full((2, 2), np.nan)], np.eye(2), np.eye(2))
+
+
+def test_weights_that_float64_would_round_are_refused() -> None:
+    """What is proved must hold for the weights as given, not for their neighbours."""
+    net, loss = dv.LinearNetwork(1, 1), dv.SquaredLoss([[1]], [[1]])
+    long = np.array([[np.longdouble(1) + np.longdouble(2) ** -60]])
+    large = np.array([[2**53 + 2**10 + 1]])
+    for w in (long, large):
+        if np.array_equal(w.astype(np.float64).astype(w.dtype), w):
+            continue  # where long double is double
+        with pytest.raises(NotExactError, match="float64"):
+            assess([w], np.ones((1, 1)), np.ones((1, 1)))
+        with pytest.raises(NotExactError, match="float64"):
+            dv.check_global_minimum(net, loss, [w], numerical=True)
+        with pytest.raises(NotExactError, match="float64"):
+            dv.optimality.escape(net, loss, [w])

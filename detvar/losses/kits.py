@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import Any
 
 from detvar.exact.balls import arb
-from detvar.exact.enclosures import log_cosh, softplus
+from detvar.exact.enclosures import even, log_cosh, monotone, softplus
 from detvar.exact.functions import function_of
 
 _NARROW = 2.0**-12
@@ -50,32 +50,10 @@ class Kit:
 # --- balls ------------------------------------------------------------------------------------
 
 
-def _increasing(f: Callable[[arb], arb]) -> Callable[[arb], arb]:
-    """Enclose an increasing function on a wide ball from its values at the two ends."""
-
-    def enclosed(x: arb) -> arb:
-        if x.rad() < _NARROW:
-            return f(x)
-        return f(x.lower()).union(f(x.upper()))
-
-    return enclosed
-
-
 def _square(x: arb) -> arb:
     top = x.abs_upper()
     low = x.abs_lower()
     return (low * low).union(top * top)
-
-
-def _even(f: Callable[[arb], arb]) -> Callable[[arb], arb]:
-    """Enclose an even function that increases in |x|."""
-
-    def enclosed(x: arb) -> arb:
-        if x.rad() < _NARROW:
-            return f(x)
-        return f(x.abs_lower()).union(f(x.abs_upper()))
-
-    return enclosed
 
 
 def _ball_log_sum_exp(xs: Sequence[arb]) -> arb:
@@ -104,13 +82,13 @@ def _share(xs: Sequence[arb], i: int) -> arb:
 
 
 BALLS = Kit(
-    exp=_increasing(lambda x: x.exp()),
-    tanh=_increasing(lambda x: x.tanh()),
-    softplus=_increasing(softplus),
-    sigmoid=_increasing(lambda x: 1 / (1 + (-x).exp())),
-    log_cosh=_even(log_cosh),
-    hypot=_even(lambda x: (1 + x * x).sqrt()),
-    unit=_increasing(lambda x: x / (1 + x * x).sqrt()),
+    exp=monotone(lambda x: x.exp(), _NARROW),
+    tanh=monotone(lambda x: x.tanh(), _NARROW),
+    softplus=monotone(softplus, _NARROW),
+    sigmoid=monotone(lambda x: 1 / (1 + (-x).exp()), _NARROW),
+    log_cosh=even(log_cosh, _NARROW),
+    hypot=even(lambda x: (1 + x * x).sqrt(), _NARROW),
+    unit=monotone(lambda x: x / (1 + x * x).sqrt(), _NARROW),
     square=_square,
     log_sum_exp=_ball_log_sum_exp,
     softmax=_ball_softmax,

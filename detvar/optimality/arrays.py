@@ -41,6 +41,13 @@ def float_array(obj: Any, name: str) -> tuple[FloatArray, str]:
     >>> float_array([[1, 2.5]], "W_1")
     (array([[1. , 2.5]]), 'float64')
     """
+    out, kind = unrounded(obj, name)
+    refuse_not_finite(out, name)
+    return out, kind
+
+
+def unrounded(obj: Any, name: str) -> tuple[FloatArray, str]:
+    """Return what `float_array` does, NaN and infinities included."""
     import numpy as np
 
     if is_tensor(obj):
@@ -52,13 +59,12 @@ def float_array(obj: Any, name: str) -> tuple[FloatArray, str]:
             raise InputError(f"{name} has rows of different lengths: give a matrix") from None
         kind = str(given.dtype)
     if given.dtype.kind not in "fiu":
-        raise InputError(f"{name} has entries of type {given.dtype}: give real numbers, as floats")
+        raise InputError(f"{name} has dtype {given.dtype}: give real numbers, as floats")
     if given.dtype.kind == "f" and given.dtype.itemsize > 8:
         raise NotExactError(f"{name} has the type {given.dtype}, which float64 rounds: convert it")
     out = np.array(given, dtype=np.float64, order="C")
     if given.dtype.kind in "iu" and np.any(np.abs(out) > 2.0**53):
         raise NotExactError(f"{name} has integers above 2^53, which float64 rounds: scale it")
-    refuse_not_finite(out, name)
     return out, kind
 
 

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from detvar.errors import InputError, ShapeError
+from detvar.optimality.arrays import unrounded
 from detvar.optimality.minimal_value import (
     Projection,
     eigenvalue_sums,
@@ -124,6 +125,8 @@ def gap(weights: Sequence[Any], x: Any, y: Any = None) -> Gap:
         For layers that do not fit together or do not fit the data.
     InputError
         For NaN and infinities.
+    NotExactError
+        For integers and long floats that float64 would round.
 
     **Cost**: three products of the data with n×n matrices, one eigendecomposition n×n and, for
     r < m, one m×m.  **Validity**: every end is proved for the floats taken as exact numbers;
@@ -202,19 +205,16 @@ def end_to_end(layers: Sequence[Any]) -> Enclosed:
 
 
 def checked_weights(weights: Sequence[Any]) -> list[Any]:
-    """Return the layers as float64 matrices that fit together."""
+    """Return the layers as float64 matrices that fit together, none of their entries rounded."""
     import numpy as np
 
     if not len(weights):
         raise InputError("there are no weights: give W_1, …, W_h, the first layer first")
     out: list[Any] = []
     for i, w in enumerate(weights, 1):
-        given = np.asarray(w)
-        if given.dtype.kind not in "fiu" or given.dtype.itemsize > 8:
-            raise InputError(f"W_{i} has dtype {given.dtype}: give floats of 16, 32 or 64 bits")
-        if given.ndim != 2 or not given.size:
-            raise ShapeError(f"W_{i} has shape {given.shape}: give a matrix with rows and columns")
-        a = given.astype(np.float64)
+        a, _ = unrounded(w, f"W_{i}")
+        if a.ndim != 2 or not a.size:
+            raise ShapeError(f"W_{i} has shape {a.shape}: give a matrix with rows and columns")
         if not np.isfinite(a).all():
             raise InputError(f"W_{i} has entries that are NaN or infinite: give finite weights")
         if out and a.shape[1] != out[-1].shape[0]:

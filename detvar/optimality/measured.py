@@ -17,6 +17,7 @@ from detvar.exact.balls import arb, arb_mat, working_precision
 from detvar.exact.matrices import Matrix
 from detvar.losses import AnalyticLoss, Loss, SquaredLoss, is_analytic
 from detvar.networks.linear import LinearNetwork
+from detvar.optimality.arrays import unrounded
 
 Balls = tuple[arb_mat, ...]
 PRECISION = 192
@@ -36,6 +37,8 @@ def check_arrays(network: LinearNetwork, weights: Any) -> tuple[Any, ...]:
     ------
     ShapeError, InputError
         If a layer is missing, has another shape, or contains NaN or an infinity.
+    NotExactError
+        If float64 would round an array: what is proved must hold for the weights as given.
     """
     import numpy as np
 
@@ -46,7 +49,12 @@ def check_arrays(network: LinearNetwork, weights: Any) -> tuple[Any, ...]:
         )
     out = []
     for i, w in enumerate(weights):
-        a = np.asarray(w, dtype=np.float64)
+        # exact numbers in lists are meant to be rounded; arrays and tensors are taken as they are
+        a = (
+            np.asarray(w, dtype=np.float64)
+            if isinstance(w, (list, tuple))
+            else (unrounded(w, f"weights[{i}]")[0])
+        )
         wanted = (network.widths[i + 1], network.widths[i])
         if a.shape != wanted:
             found = "×".join(map(str, a.shape))
