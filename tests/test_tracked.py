@@ -145,7 +145,7 @@ def test_losses_outside_the_families_are_refused() -> None:
 
 def test_a_budget_that_ends_says_so() -> None:
     with pytest.raises(IncompleteError, match="of 284"):
-        generic_fiber(Family("weighted", 4, 4), 1, seed=9, budget=0.05)
+        generic_fiber(Family("weighted", 4, 4), 1, seed=9, budget=0)
 
 
 def test_kronecker_forms_are_quadratic_losses_too() -> None:
