@@ -15,12 +15,7 @@ from flint import arb, ctx, fmpq, fmpq_mat
 from detvar.errors import InputError, ShapeError
 from detvar.exact.balls import dyadic
 from detvar.optimality.gap import Gap, end_to_end, gap
-from detvar.optimality.minimal_value import (
-    dependencies,
-    eigenvalue_sums,
-    minimal_value,
-    rank_bound,
-)
+from detvar.optimality.minimal_value import eigenvalue_sums, minimal_value
 from detvar.optimality.moments import moments
 from detvar.optimality.rounding import (
     Enclosed,
@@ -35,6 +30,8 @@ from detvar.optimality.rounding import (
     subtract,
     transpose,
 )
+from detvar.optimality.samples import rank_bound
+from detvar.optimality.whiteners import dependencies
 
 ROUTES = ["arrays", "moments"]
 
@@ -349,6 +346,25 @@ def test_batches_in_any_cut_enclose_the_same_moments() -> None:
         assert holds(s.yy, squared(ey) * scale_y**2)
 
 
+def test_moments_of_short_numbers_have_no_rounding_and_long_ones_are_enclosed() -> None:
+    rng = np.random.default_rng(6)
+    bytes_, hot = rng.integers(0, 256, (3000, 5)), np.eye(4)[rng.integers(0, 4, 3000)]
+    parts = [(bytes_[:700], hot[:700]), (bytes_[700:] // 2, hot[700:])]
+    s = moments(parts)
+    x, y = np.vstack([p[0] for p in parts]), np.vstack([p[1] for p in parts])
+    scale = fmpq(1, 2) ** s.powers[0]
+    assert s.xx.rad < 1e-300 and exact(s.xx.mid) == exact(x).transpose() * exact(x) * scale**2
+    assert moments(parts[:1]).xx.rad == moments(parts[:1]).x_sum.rad == 0
+    assert s.yx.rad < 1e-300 and encloses(s.yx, exact(y).transpose() * exact(x) * scale / 2)
+    tiny = moments([(bytes_ * 1.0, hot), (np.full((1, 5), 1e-300), hot[:1] * 1e-300)])
+    last = exact(np.vstack([bytes_, np.full((1, 5), 1e-300)]))
+    assert encloses(tiny.xx, last.transpose() * last * scale**2)
+    mixed = moments([(bytes_ / 255, hot), (np.array([[1.0, 1e-9, 3e-200, 0, 1]]), hot[:1])])
+    last = exact(np.vstack([bytes_ / 255, [[1.0, 1e-9, 3e-200, 0, 1]]]))
+    scale = fmpq(1, 2) ** mixed.powers[0]
+    assert mixed.xx.rad > 0 and encloses(mixed.xx, last.transpose() * last * scale**2)
+
+
 def test_rank_bound_sees_zero_equal_and_opposite_inputs() -> None:
     x = np.array([[1.0, 0.0, -1.0, 1e-300], [2.0, -0.0, -2.0, 0.0], [0.0, 0.0, 0.0, 0.0]])
     assert rank_bound(x) == 2
@@ -393,7 +409,7 @@ def test_end_to_end_encloses_the_product() -> None:
         ([np.ones((1, 2))], np.ones((1, 1)), np.ones((1, 1)), ShapeError, "2 inputs"),
         ([np.ones((2, 1)), np.ones((1, 3))], np.ones((1, 1)), np.ones((1, 1)), ShapeError, "order"),
         ([np.full((1, 1), np.nan)], np.ones((1, 1)), np.ones((1, 1)), InputError, "W_1"),
-        ([np.ones((1, 1))], np.full((1, 1), np.inf), np.ones((1, 1)), InputError, "infinite"),
+        ([np.ones((1, 1))], np.full((1, 1), np.inf), np.ones((1, 1)), InputError, "is inf"),
         ([np.ones((1, 1))], np.ones((2, 1)), np.ones((1, 1)), ShapeError, "2 rows"),
         ([np.ones((1, 1))], np.ones((0, 1)), np.ones((0, 1)), InputError, "empty"),
         ([np.ones((1, 1))], np.ones(3), np.ones((3, 1)), ShapeError, "axes"),

@@ -188,21 +188,20 @@ def python(code: str) -> str:
 
 def test_import_takes_less_than_a_tenth_of_a_second() -> None:
     code = """
-        from time import perf_counter
-        start = perf_counter()
+        from time import process_time
+        start = process_time()
         import detvar
-        print(perf_counter() - start)
+        print(process_time() - start)
     """
     assert min(float(python(code)) for _ in range(5)) < 0.1
 
 
 def test_help_takes_less_than_three_tenths_of_a_second() -> None:
+    # processor time of the child, which a busy machine does not lengthen
     code = """
-        import subprocess, sys
-        from time import perf_counter
-        start = perf_counter()
+        import os, subprocess, sys
         subprocess.run([sys.executable, "-m", "detvar", "--help"], check=True, capture_output=True)
-        print(perf_counter() - start)
+        print(os.times().children_user + os.times().children_system)
     """
     assert min(float(python(code)) for _ in range(5)) < 0.3
 

@@ -22,7 +22,7 @@ from typing import Any
 import pytest
 
 import detvar as dv
-from detvar import critical
+from detvar import critical, optimality
 from detvar.classify import check_global_minimum, classify
 from detvar.classify.optimality import published_test
 from detvar.critical import (
@@ -43,8 +43,9 @@ from detvar.exact.rational import Rational
 from detvar.losses import Kronecker, Loss, attainment
 from detvar.networks.linear import LinearNetwork
 
-FOLDERS = ("losses", "networks", "varieties", "classify", "critical")
+FOLDERS = ("losses", "networks", "varieties", "classify", "critical", "optimality")
 ROLES = {"Loss", "AnalyticLoss"}  # protocols: nothing is one of them
+DATA = {"Data", "FloatWeights", "Moments"}  # numbers that were read, nothing to typeset
 
 COMMANDS = set(
     re.findall(
@@ -127,6 +128,14 @@ def complaints(text: str) -> list[str]:
 # --- one of everything ----------------------------------------------------------------------------
 
 IDENTITY = [[1, 0], [0, 1]]
+
+
+def trained() -> tuple[Any, ...]:
+    """Weights, inputs and targets in floats: the problem above, at its saddle."""
+    import numpy as np
+
+    weights = [np.array([[0.0, 1.0]]), np.array([[0.0], [1.0]])]
+    return weights, np.eye(2), np.diag([2.0, 1.0])
 
 
 @cache
@@ -253,6 +262,26 @@ EXAMPLES: dict[str, Callable[[], Any]] = {
     ),
     "SymbolicComponent": lambda: locus().symbolic().components[0],
     "SymbolicLocus": lambda: locus().symbolic(),
+    # trained weights
+    "Assessment": lambda: optimality.assess(*trained()),
+    "Conserved": lambda: optimality.conserved(trained()[0]),
+    "ConvexGap": lambda: optimality.convex_gap(
+        LinearNetwork(1, 1), dv.LogCoshLoss([[1]], [[2]]), [[[1.5]]]
+    ),
+    "Escape": lambda: optimality.escape(*problem()[:2], trained()[0]),
+    "FloatVerdict": lambda: optimality.check_global_minimum(*problem()[:2], trained()[0]),
+    "FunctionSpaceCondition": lambda: optimality.linear_tail([[[1, 0], [0, 1]], [[1, 2]]]),
+    "Gap": lambda: optimality.gap(*trained()),
+    "JacobianBound": lambda: optimality.linear_jacobian(
+        optimality.read_weights(trained()[0]), trained()[1]
+    ),
+    "Margin": lambda: optimality.classify_numerically(*problem()[:2], trained()[0]).margins[0],
+    "NumericalClassification": lambda: optimality.classify_numerically(
+        *problem()[:2], trained()[0]
+    ),
+    "ParametricCondition": lambda: optimality.parametric_condition(
+        optimality.read_weights(trained()[0]), trained()[1]
+    ),
     # numbers
     "RealAlgebraic": lambda: (1 - square_root(5)) / 2,
     "Inertia": lambda: Inertia(2, 1, 0),
@@ -293,7 +322,7 @@ def as_text(name: str) -> str:
 
 
 def test_every_public_class_has_an_example() -> None:
-    wanted = set(public_classes()) - ROLES
+    wanted = set(public_classes()) - ROLES - DATA
     assert wanted - set(EXAMPLES) == set(), "give the new class a to_latex and an example here"
     assert set(public_classes()) >= ROLES
     for name, cls in public_classes().items():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pickle
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -93,6 +94,31 @@ def test_what_is_no_list_of_matrices_is_refused() -> None:
     refused([np.array([[2**60 + 1]])], "integers above", NotExactError)
 
 
+def test_every_real_type_is_taken_by_one_rule() -> None:
+    """Whatever float64 holds is taken unchanged, anything else is refused."""
+    wanted = [[1.0, 0.0], [1.0, 1.0]]
+    for kind in ("?", "i1", "u8", "<f2", ">f2", ">f4", ">f8", "g"):
+        assert read_weights([np.array(wanted).astype(kind)]).arrays[0].tolist() == wanted
+    assert read_data((np.eye(2), np.eye(2, dtype=bool))).y.tolist() == [[1, 0], [0, 1]]
+    if np.finfo(np.longdouble).nmant > 52:
+        refused([np.array([[1, 3]], "g") / 3], "float64 rounds", NotExactError)
+        refused([np.array([[1e300]], "g") ** 2], "float64 rounds", NotExactError)
+    refused([np.ma.masked_equal([[1.0, 2.0]], 2.0)], "masked entries")
+    assert read_weights([np.ma.array([[1.0]])]).arrays[0].tolist() == [[1.0]]
+    refused([np.zeros((1, 1), "V2")], "give real numbers")
+    refused([np.zeros((1, 1), "datetime64[s]")], "give real numbers")
+
+
+def test_every_real_type_of_torch() -> None:
+    torch = pytest.importorskip("torch", reason="torch is not installed")
+    wanted = [[1.0, 0.0], [1.0, 1.0]]
+    for kind in ("bool", "uint8", "int64", "float16", "bfloat16", "float32", "float64"):
+        w = read_weights([torch.tensor(wanted).to(getattr(torch, kind))])
+        assert w.arrays[0].tolist() == wanted and w.dtype == kind
+    refused([torch.ones(2, 2, dtype=torch.complex64)], "give float16")
+    refused([torch.ones(2, 2).to_sparse()], "without stored values")
+
+
 def test_order_is_never_guessed() -> None:
     relu = {"0.weight": A, "2.weight": B}
     refused(relu, "ReLU may stand")
@@ -120,6 +146,20 @@ def test_npz_and_npy(tmp_path: Path) -> None:
     refused(tmp_path / "w.txt", "unknown ending")
     (tmp_path / "empty.npz").write_bytes(b"")
     refused(tmp_path / "empty.npz", "is empty")
+
+
+def test_archives_that_expand_or_hold_other_things(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(files, "_EXPANDED", 10_000)
+    np.savez_compressed(tmp_path / "w.npz", W_1=np.zeros((1000, 1000)))
+    refused(tmp_path / "w.npz", "expands to 8000")
+    np.savez_compressed(tmp_path / "w.npz", W_1=np.zeros((10, 10)))
+    assert read_weights(tmp_path / "w.npz").widths == (10, 10)
+    with zipfile.ZipFile(tmp_path / "w.npz", "w") as archive:
+        archive.writestr("notes.txt", "hello")
+    refused(tmp_path / "w.npz", "'notes.txt', which is no array")
+    refused("w\0.npz", "cannot open")
 
 
 @pytest.mark.parametrize("name", ["w.pkl", "w.npz", "w.npy", "w.pt", "w.pth", "w.safetensors"])
@@ -283,6 +323,8 @@ def test_bad_data(tmp_path: Path) -> None:
         ("x,y\n1,two\n", "row 2 has 'two'"),
         ("1,2\n", "inputs from targets"),
         ("a,b\n1,2\n", "name the columns"),
+        ("x,y\n1_0,2\n", "row 2 has '1_0'"),
+        ("x,y\n1,nan\n", r"y\[0\]\[0\] is nan"),
     ]:
         (tmp_path / "d.csv").write_text(text)
         with pytest.raises((InputError, ShapeError), match=words):
@@ -309,6 +351,27 @@ def test_bad_batches(tmp_path: Path) -> None:
         file.write(b"more")
     with pytest.raises(InputError, match="changed while it was read"):
         list(stream)
+
+
+@pytest.mark.parametrize(
+    ("shape", "kind", "words"),
+    [
+        ("(4000000000000, 2)", "<f8", "is truncated: it ends in row 5"),
+        ("(6, 2)", "<f8", "is truncated: it ends in row 5"),
+        ("(-1, 2)", "<f8", "is no .npy file"),
+        ("(" * 3000, "<f8", "is no .npy file"),
+        ("(5, 2)", "|O", "a pickle"),
+        ("(5, 2)", "<c8", "give real numbers"),
+        ("(5, 1, 2)", "<f8", "give a table"),
+    ],
+)
+def test_streamed_files_with_bad_headers(tmp_path: Path, shape: str, kind: str, words: str) -> None:
+    text = f"{{'descr': '{kind}', 'fortran_order': False, 'shape': {shape}, }}\n".encode()
+    start = b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text
+    (tmp_path / "x.npy").write_bytes(start + X.tobytes())
+    np.save(tmp_path / "y.npy", Y)
+    with pytest.raises((InputError, ShapeError), match=words):
+        list(batches((tmp_path / "x.npy", tmp_path / "y.npy"), 2))
 
 
 def test_data_of_other_widths() -> None:

@@ -154,10 +154,17 @@ def make_parser() -> argparse.ArgumentParser:
 
     sub = command(optimality, "optimality weights.safetensors --data data.npz")
     sub.add_argument("weights", metavar="WEIGHTS", help=".npz, .safetensors or .pt: W_1, …, W_h")
-    sub.add_argument("--data", required=True, metavar="FILE", help=".npz with x and y, or .csv")
+    sub.add_argument(
+        "--data",
+        required=True,
+        nargs="+",
+        metavar="FILE",
+        help=".npz with x and y, or .csv; or two .npy files, x and y, read in pieces",
+    )
     sub.add_argument("--inputs", type=_rank, metavar="N", help="the first N columns are x")
     sub.add_argument("--order", metavar="NAMES", help="of the layers, from the input: 0,2,4")
     sub.add_argument("--tolerance", type=float, default=1e-10, metavar="T", help="of the loss at 0")
+    sub.add_argument("--escape", metavar="FILE", help="write better weights to this .npz file")
 
     sub = command(check, "check result.json")
     sub.add_argument("file", metavar="RESULT", help="a saved result, or - for standard input")

@@ -3,25 +3,88 @@
 from __future__ import annotations
 
 import argparse
+from typing import Any
 
-from detvar.cli.answer import DONE, REFUTED, UNDECIDED, Answer
+from detvar.cli.answer import DONE, REFUTED, UNDECIDED, Answer, hint
 from detvar.errors import InputError
+
+_BATCH = 4096
 
 
 def optimality(args: argparse.Namespace) -> Answer:
-    """Say how far trained weights are from a global minimum of the squared loss."""
-    from detvar.optimality import assess, read_data, read_weights
-    from detvar.optimality.data import check_data
+    """Say whether trained weights are at a global minimum, and how far from it, proved."""
+    from detvar.homotopy.progress import ProgressLine
+    from detvar.optimality import check_global_minimum, read_weights
+    from detvar.show.files import require_writable
 
+    if args.escape is not None:
+        require_writable(args.escape)
+        if not args.escape.endswith(".npz"):
+            raise InputError(f"--escape {args.escape} is no .npz file: write it as better.npz")
     weights = read_weights(args.weights, order=args.order and args.order.split(","))
-    data = read_data(args.data, inputs=args.inputs)
-    if weights.bias:
-        raise InputError(
-            "the weights have biases, whose least value is not known here: train without biases on "
-            "centred data, and give those"
-        )
-    check_data(weights, data)
-    found = assess(weights.arrays, data.x, data.y, args.tolerance)
-    text = "\n".join([str(found), *(f"  {remark}" for remark in weights.remarks)])
+    with ProgressLine() as line:
+        data, total = _data(args)
+
+        def show(samples: int) -> None:
+            line.update(f"{samples}{total} samples")
+
+        found = check_global_minimum(None, data, weights, tolerance=args.tolerance, progress=show)
+    text = [str(weights), str(found), *(f"  {remark}" for remark in weights.remarks)]
+    said = found.to_json() | {"network": list(weights.widths), "remarks": list(weights.remarks)}
+    said["weights"] = {"source": weights.source, "sha256": weights.sha256}
+    if args.escape is not None and found.answer is not True:
+        words = _escape(args, weights)
+        text.append(f"  {words}")
+        said["escape"] = words
     code = {True: DONE, False: REFUTED, None: UNDECIDED}[found.answer]
-    return Answer(text, found.to_json(), code)
+    return Answer("\n".join(text), said, code)
+
+
+def _data(args: argparse.Namespace) -> tuple[Any, str]:
+    """The samples: in memory from one file, or batch by batch from two .npy files."""
+    from detvar.optimality import batches, read_data
+
+    if len(args.data) == 1:
+        return read_data(args.data[0], inputs=args.inputs), ""
+    if len(args.data) > 2 or not all(name.endswith(".npy") for name in args.data):
+        raise InputError("--data takes one file, or two .npy files: the inputs and the targets")
+    if args.inputs is not None:
+        raise InputError("--inputs has no meaning for two files: leave it out")
+    return batches(tuple(args.data), _BATCH), _of(args.data[0])
+
+
+def _of(path: str) -> str:
+    """The number of samples that a .npy file announces, as "/60000"; unreadable files say why
+    when their batches are read."""
+    import numpy as np
+
+    try:
+        return f"/{len(np.load(path, mmap_mode='r', allow_pickle=False))}"
+    except (OSError, ValueError, TypeError):
+        return ""
+
+
+def _escape(args: argparse.Namespace, weights: Any) -> str:
+    import numpy as np
+
+    from detvar.optimality import escape
+
+    found = escape(None, _data(args)[0], weights)
+    if found is None:
+        return "no better weights were found"
+    with open(args.escape, "wb") as file:
+        np.savez(file, **_named(found.weights, weights))
+    hint(f"better weights are written to {args.escape}")
+    return str(found)
+
+
+def _named(layers: Any, like: Any) -> dict[str, Any]:
+    """Weights and biases under the names W_1, b_1, …, which `read_weights` takes."""
+    out = {}
+    for i, (w, shape, b) in enumerate(
+        zip(layers, (m.shape for m in like.matrices), like.offsets, strict=True), 1
+    ):
+        out[f"W_{i}"] = w[: shape[0], : shape[1]]
+        if b is not None:
+            out[f"b_{i}"] = w[: shape[0], -1]
+    return out

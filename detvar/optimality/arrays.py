@@ -25,7 +25,8 @@ def float_array(obj: Any, name: str) -> tuple[FloatArray, str]:
     Parameters
     ----------
     obj : array_like or torch tensor
-        Floating-point numbers of at most 64 bits, or integers that float64 holds.
+        Real numbers of any type (float16, bfloat16, float32, float64, long double, integers,
+        booleans as 0 and 1, any byte order), as long as float64 holds each of them.
     name : str
         How messages call it, such as ``W_2``.
 
@@ -54,18 +55,33 @@ def unrounded(obj: Any, name: str) -> tuple[FloatArray, str]:
         given, kind = _from_tensor(obj, name)
     else:
         try:
-            given = np.asarray(obj)
+            given = np.asanyarray(obj)
         except ValueError:
             raise InputError(f"{name} has rows of different lengths: give a matrix") from None
         kind = str(given.dtype)
-    if given.dtype.kind not in "fiu":
-        raise InputError(f"{name} has dtype {given.dtype}: give real numbers, as floats")
+    given = as_real(given, name)
+    with np.errstate(over="ignore"):
+        out = np.array(given, dtype=np.float64, order="C")
     if given.dtype.kind == "f" and given.dtype.itemsize > 8:
-        raise NotExactError(f"{name} has the type {given.dtype}, which float64 rounds: convert it")
-    out = np.array(given, dtype=np.float64, order="C")
+        finite = np.isfinite(given)
+        if np.any(given[finite] != out[finite]):
+            raise NotExactError(f"{name} is {given.dtype}, which float64 rounds: convert it")
     if given.dtype.kind in "iu" and np.any(np.abs(out) > 2.0**53):
         raise NotExactError(f"{name} has integers above 2^53, which float64 rounds: scale it")
     return out, kind
+
+
+def as_real(given: np.ndarray[Any, Any], name: str) -> np.ndarray[Any, Any]:
+    """Return an array of real numbers in a type of NumPy's own, or raise `InputError`."""
+    import numpy as np
+
+    if isinstance(given, np.ma.MaskedArray) and np.ma.is_masked(given):
+        raise InputError(f"{name} has masked entries: leave these samples out")
+    if given.dtype.name == "bfloat16":  # a type that other packages add
+        return given.astype(np.float32)
+    if given.dtype.kind not in "fiub":
+        raise InputError(f"{name} has dtype {given.dtype}: give real numbers, as floats")
+    return given
 
 
 def refuse_not_finite(array: FloatArray, name: str) -> None:
@@ -93,4 +109,4 @@ def _from_tensor(tensor: Any, name: str) -> tuple[np.ndarray[Any, Any], str]:
         raise InputError(f"{name} has the type {kind}: give float16, bfloat16, float32 or float64")
     else:
         tensor = tensor.detach().cpu()
-    return tensor.numpy(), kind
+    return tensor.resolve_conj().resolve_neg().numpy(), kind

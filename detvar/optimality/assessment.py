@@ -12,6 +12,7 @@ from typing import Any
 
 from detvar.errors import InputError
 from detvar.optimality.gap import Gap, checked_weights, gap
+from detvar.optimality.reading import FloatWeights
 
 
 @dataclass(frozen=True)
@@ -70,12 +71,14 @@ class Assessment:
         }
 
 
-def assess(weights: Sequence[Any], x: Any, y: Any = None, tolerance: float = 1e-10) -> Assessment:
+def assess(
+    weights: Sequence[Any] | FloatWeights, x: Any, y: Any = None, tolerance: float = 1e-10
+) -> Assessment:
     """Say whether the squared loss ½‖WX − Y‖² of float weights is at its least value.
 
     Parameters
     ----------
-    weights : (W_1, …, W_h), float arrays
+    weights : (W_1, …, W_h), float arrays; or what `read_weights` returns, with or without biases
     x, y : samples × inputs and samples × outputs; or `Moments` and nothing
     tolerance : relative to the loss at zero, ≥ 0
 
@@ -100,9 +103,12 @@ def assess(weights: Sequence[Any], x: Any, y: Any = None, tolerance: float = 1e-
     """
     if not tolerance >= 0:
         raise InputError("the tolerance is not a number ≥ 0: give one such as 1e-10")
-    layers = checked_weights(weights)
-    found = gap(layers, x, y)
-    widths = (layers[0].shape[1], *(w.shape[0] for w in layers))
+    if isinstance(weights, FloatWeights):
+        widths = weights.widths
+    else:
+        weights = checked_weights(weights)
+        widths = (weights[0].shape[1], *(w.shape[0] for w in weights))
+    found = gap(weights, x, y)
     low, high = found.gap
     # ends of the loss at zero such that both answers are proved
     least, most = found.loss_at_zero

@@ -11,6 +11,8 @@ from detvar.optimality.measured import Measured, balls, floats
 Arrays = tuple[Any, ...]
 _DENSE_UP_TO = 300
 _STEPS = 60
+# Numbers that the basis of a Krylov space, or a history of steps, may hold: 256 MiB.
+ROOM = 1 << 25
 
 
 def float_slope(here: Measured) -> Callable[[Any], Any]:
@@ -27,71 +29,138 @@ def float_slope(here: Measured) -> Callable[[Any], Any]:
 
 def float_partials(slope: Callable[[Any], Any], weights: Arrays) -> Arrays:
     """Return all ∂L/∂W_i in floats."""
-    above, below = _outer(weights)
-    g = slope(above[0] @ weights[0])
-    return tuple(a.T @ g @ b.T for a, b in zip(above, below, strict=True))
+    above = _above(weights)
+    carried = _carried(slope(above[0] @ weights[0]), weights)
+    return tuple(a.T @ c for a, c in zip(above, carried, strict=True))
+
+
+def masked(v: Arrays, trained: Arrays | None) -> Arrays:
+    """Return V with zeros where an entry is not trained."""
+    if trained is None:
+        return v
+    return tuple(x * mask for x, mask in zip(v, trained, strict=True))
 
 
 def hessian_times(slope: Callable[[Any], Any], weights: Arrays, v: Arrays) -> Arrays:
     """Return ∇²L(θ)[V] in floats; ∇²ℓ[D] is a difference quotient, exact for quadratic ℓ."""
     import numpy as np
 
-    above, below = _outer(weights)
-    d_above, d_below = [np.zeros_like(above[-1])], [np.zeros_like(below[0])]
+    above = _above(weights)
+    d_above = [np.zeros_like(above[-1])]
     for a, w, x in zip(above[:0:-1], weights[:0:-1], v[:0:-1], strict=True):
         d_above.append(d_above[-1] @ w + a @ x)
     d_above.reverse()
-    for b, w, x in zip(below[:-1], weights[:-1], v[:-1], strict=True):
-        d_below.append(w @ d_below[-1] + x @ b)
     w = above[0] @ weights[0]
     d = above[0] @ v[0] + d_above[0] @ weights[0]
-    g = slope(w)
     size = float(np.abs(d).max())
     t = 1e-4 * (1.0 + float(np.abs(w).max())) / size if size else 1.0
-    dg = (slope(w + t * d) - slope(w - t * d)) / (2 * t)
+    carried = _carried(slope(w), weights)
+    moved = [(slope(w + t * d) - slope(w - t * d)) / (2 * t)]
+    for c, layer, x in zip(carried[:-1], weights[:-1], v[:-1], strict=True):
+        moved.append(moved[-1] @ layer.T + c @ x.T)
     return tuple(
-        da.T @ g @ b.T + a.T @ dg @ b.T + a.T @ g @ db.T
-        for a, b, da, db in zip(above, below, d_above, d_below, strict=True)
+        da.T @ c + a.T @ dc for a, c, da, dc in zip(above, carried, d_above, moved, strict=True)
     )
 
 
+def _above(weights: Arrays) -> list[Any]:
+    """Return [W_{>1}, …, W_{>h}]."""
+    import numpy as np
+
+    out = [np.eye(weights[-1].shape[0])]
+    for w in weights[:0:-1]:
+        out.append(out[-1] @ w)
+    return out[::-1]
+
+
+def _carried(slope: Any, weights: Arrays) -> list[Any]:
+    """Return [G W_{<1}ᵀ, …, G W_{<h}ᵀ], so that no product of two wide layers is formed."""
+    out = [slope]
+    for w in weights[:-1]:
+        out.append(out[-1] @ w.T)
+    return out
+
+
 def lowest_direction(here: Measured, weights: Arrays, seed: int = 0) -> tuple[float, Arrays]:
+    """Return (λ, V) of `least_curvature` for a network and a loss.
+
+    **Validity**: a search; what follows from it is proved by `Measured.curvature`.
+    """
+    return least_curvature(float_slope(here), weights, None, seed)
+
+
+def least_curvature(
+    slope: Callable[[Any], Any],
+    weights: Arrays,
+    trained: Arrays | None = None,
+    seed: int = 0,
+    steps: int = _STEPS,
+) -> tuple[float, Arrays]:
     """Return (λ, V): approximately the least eigenvalue of ∇²L(θ), and a unit eigenvector.
+
+    Parameters
+    ----------
+    slope : ∇ℓ as a function of float matrices
+    trained : masks of the entries that may move, or None for all
+    steps : how many Hessian products to spend beyond 300 weights
 
     Notes
     -----
-    **Cost**: one eigendecomposition up to 300 weights; beyond, 60 Hessian products (Lanczos).
-    **Validity**: a search; what follows from it is proved by `Measured.curvature`.
+    **Cost**: one eigendecomposition up to 300 trained weights; beyond, `steps` Hessian products
+    (Lanczos, fully reorthogonalised).
     """
     import numpy as np
 
-    slope = float_slope(here)
-    sizes = [w.size for w in weights]
-    total = sum(sizes)
-
-    def times(x: Any) -> Any:
-        return flat(hessian_times(slope, weights, unflat(x, weights)))
-
-    if total <= _DENSE_UP_TO:
-        h = np.stack([times(x) for x in np.eye(total)])
-        values, vectors = np.linalg.eigh((h + h.T) / 2)
+    if sum(w.size for w in weights) <= _DENSE_UP_TO:
+        values, vectors = hessian_spectrum(slope, weights, trained)
         return float(values[0]), unflat(vectors[:, 0], weights)
-    q = np.random.default_rng(seed).standard_normal(total)
-    basis = [q / np.linalg.norm(q)]
-    columns = []
-    for _ in range(_STEPS):
-        columns.append(times(basis[-1]))
-        rest = columns[-1].copy()
-        for _ in range(2):  # once is not enough for orthogonality
-            for b in basis:
-                rest -= (b @ rest) * b
+    start = masked(
+        unflat(np.random.default_rng(seed).standard_normal(sum(w.size for w in weights)), weights),
+        trained,
+    )
+    q = flat(start)
+    basis = np.empty((steps + 1, q.size))
+    basis[0] = q / np.linalg.norm(q)
+    small = np.zeros((steps, steps))
+    for k in range(steps):
+        moved = flat(masked(hessian_times(slope, weights, unflat(basis[k], weights)), trained))
+        scale = float(np.linalg.norm(moved))
+        # the last two vectors first: what is left is small, and one pass over all is enough
+        small[k, k] = basis[k] @ moved
+        rest = moved - small[k, k] * basis[k]
+        if k:
+            rest -= small[k - 1, k] * basis[k - 1]
+        rest -= basis[: k + 1].T @ (basis[: k + 1] @ rest)
         size = float(np.linalg.norm(rest))
-        if size <= 1e-10 * float(np.linalg.norm(columns[-1]) + 1e-300):
+        values, vectors = np.linalg.eigh(small[: k + 1, : k + 1])
+        done = size <= 1e-10 * scale or size * abs(vectors[-1, 0]) <= 0.01 * -values[0]
+        if done or k == steps - 1:
             break
-        basis.append(rest / size)
-    k = np.stack(basis[: len(columns)]) @ np.stack(columns).T
-    values, vectors = np.linalg.eigh((k + k.T) / 2)
-    return float(values[0]), unflat(np.stack(basis[: len(columns)]).T @ vectors[:, 0], weights)
+        small[k, k + 1] = small[k + 1, k] = size
+        basis[k + 1] = rest / size
+    return float(values[0]), unflat(basis[: k + 1].T @ vectors[:, 0], weights)
+
+
+def hessian_spectrum(
+    slope: Callable[[Any], Any], weights: Arrays, trained: Arrays | None = None
+) -> tuple[Any, Any]:
+    """Return all eigenvalues of ∇²L(θ) on the trained entries, and unit eigenvectors as columns.
+
+    **Cost**: one Hessian product for each trained entry, and one eigendecomposition.
+    """
+    import numpy as np
+
+    total = sum(w.size for w in weights)
+    free = np.arange(total) if trained is None else np.flatnonzero(flat(trained))
+    h = np.empty((free.size, free.size))
+    for k, entry in enumerate(free):
+        e = np.zeros(total)
+        e[entry] = 1.0
+        h[k] = flat(hessian_times(slope, weights, unflat(e, weights)))[free]
+    values, vectors = np.linalg.eigh((h + h.T) / 2)
+    out = np.zeros((total, free.size))
+    out[free] = vectors
+    return values, out
 
 
 def flat(weights: Arrays) -> Any:
@@ -109,14 +178,3 @@ def unflat(x: Any, like: Arrays) -> Arrays:
     return tuple(
         part.reshape(w.shape).copy() for part, w in zip(np.split(x, ends), like, strict=True)
     )
-
-
-def _outer(weights: Arrays) -> tuple[list[Any], list[Any]]:
-    import numpy as np
-
-    above, below = [np.eye(weights[-1].shape[0])], [np.eye(weights[0].shape[1])]
-    for w in weights[:0:-1]:
-        above.append(above[-1] @ w)
-    for w in weights[:-1]:
-        below.append(w @ below[-1])
-    return above[::-1], below

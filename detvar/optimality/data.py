@@ -8,8 +8,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from detvar.errors import InputError, ShapeError
-from detvar.optimality.arrays import float_array
-from detvar.optimality.files import FileBytes, changed, read_file, read_npy, read_npz, state_of
+from detvar.optimality.arrays import as_real, float_array
+from detvar.optimality.files import (
+    FileBytes,
+    changed,
+    npy_header,
+    read_file,
+    read_npy,
+    read_npz,
+    state_of,
+)
 
 if TYPE_CHECKING:
     from detvar.optimality.arrays import FloatArray
@@ -147,7 +155,7 @@ def _is_number(word: str) -> bool:
         float(word)
     except ValueError:
         return False
-    return True
+    return "_" not in word  # Python reads 1_000, a table means something else
 
 
 def _two(arrays: Mapping[str, Any], name: str) -> tuple[Any, Any]:
@@ -288,23 +296,30 @@ def _streamed(x: str, y: str, size: int) -> Iterator[tuple[Any, Any]]:
 def _rows(path: str, size: int) -> Iterator[Any]:
     """Yield blocks of rows of a .npy file, read one after the other."""
     import numpy as np
-    from numpy.lib import format as npy
 
     before = state_of(path)
-    with open(path, "rb") as file:
+    try:
+        file = open(path, "rb")  # noqa: SIM115, closed below
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror or error}") from None
+    with file:
         try:
-            version = npy.read_magic(file)
-            read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
-            shape, by_columns, dtype = read(file)
-        except (ValueError, EOFError, SyntaxError) as error:
+            shape, by_columns, dtype = npy_header(file)
+        except (ValueError, EOFError) as error:
             raise InputError(f"{path} is no .npy file ({error}): save it with numpy.save") from None
-        if dtype.hasobject or dtype.kind not in "fiu":
-            raise InputError(f"{path} holds entries of type {dtype}: save real numbers as floats")
+        if dtype.hasobject:
+            raise InputError(
+                f"{path} holds Python objects as a pickle: save real numbers as floats"
+            )
+        as_real(np.empty(0, dtype), path)
         if by_columns and len(shape) == 2:
             raise InputError(f"{path} is stored by columns: save numpy.ascontiguousarray of it")
         if len(shape) not in (1, 2):
             raise ShapeError(f"{path} has shape {shape}: give a table, samples × columns")
         stride = dtype.itemsize * (shape[1] if len(shape) == 2 else 1)
+        rest = before[1] - file.tell()
+        if shape[0] * stride > rest:
+            raise InputError(f"{path} is truncated: it ends in row {rest // stride}")
         for start in range(0, shape[0], size):
             rows = min(size, shape[0] - start)
             block = file.read(rows * stride)

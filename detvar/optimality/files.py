@@ -7,6 +7,7 @@ import io
 import json
 import os
 import stat
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from math import prod
@@ -23,6 +24,10 @@ if TYPE_CHECKING:
 # Little-endian storage of the number types that convert to float64 without rounding.
 SAFETENSORS_TYPES = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": "<u2"}
 _LONGEST_HEADER = 100_000_000
+# No dimension of an array is longer, and an archive that expands beyond both bounds is refused.
+_LONGEST, _EXPANDED = 2**48, 2**30
+# What the readers of NumPy and of zip archives raise on damaged files.
+_DAMAGE = (ValueError, EOFError, OverflowError, NotImplementedError, RuntimeError)
 _NO_PICKLE = "a pickle can run any program when it is opened, so it is refused"
 
 
@@ -44,8 +49,9 @@ def state_of(handle: int | str | os.PathLike[str]) -> tuple[int, int, int]:
     """Return (inode, size, time of change) of a regular file; refuse anything else."""
     try:
         found = os.stat(handle)
-    except OSError as error:
-        raise InputError(f"cannot open {handle}: {error.strerror or error}") from None
+    except (OSError, ValueError) as error:  # a name with a NUL character is a ValueError
+        words = getattr(error, "strerror", None) or error
+        raise InputError(f"cannot open {str(handle)!r}: {words}") from None
     if not stat.S_ISREG(found.st_mode):
         raise InputError(f"{handle} is no regular file: give the path of a file of numbers")
     return found.st_ino, found.st_size, found.st_mtime_ns
@@ -107,36 +113,80 @@ def is_pickle(name: str, content: bytes) -> bool:
 
 def read_npy(file: FileBytes) -> np.ndarray[Any, Any]:
     """Return the array of a .npy file."""
+    try:
+        return _npy(io.BytesIO(file.content), len(file.content))
+    except _DAMAGE as error:
+        raise _bad_numpy(file.name, error) from None
+
+
+def _npy(stream: io.BytesIO, size: int) -> np.ndarray[Any, Any]:
+    """Read an array whose header announces no more than the bytes that follow it."""
     import numpy as np
 
+    shape, _, dtype = npy_header(stream)
+    if not dtype.hasobject and prod(shape) * dtype.itemsize > size - stream.tell():
+        raise ValueError(f"the header announces shape {shape}, more than the file holds")
+    stream.seek(0)
+    return np.asarray(np.lib.format.read_array(stream, allow_pickle=False))
+
+
+def npy_header(stream: Any) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+    """Return (shape, stored by columns, dtype) of a .npy file, and stop after the header.
+
+    Raises
+    ------
+    ValueError
+        If it is no header of a .npy file.
+    """
+    from numpy.lib import format as npy
+
+    version = npy.read_magic(stream)
+    read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
     try:
-        out = np.lib.format.read_array(io.BytesIO(file.content), allow_pickle=False)
-    except (ValueError, EOFError, SyntaxError) as error:
-        raise _bad_numpy(file.name, error) from None
-    return np.asarray(out)
+        shape, by_columns, dtype = read(stream)
+    except Exception as error:
+        # The header is a literal that NumPy evaluates; broken ones raise whatever its parser does.
+        raise ValueError(f"its header is no description of an array: {error}") from None
+    if not all(0 <= k < _LONGEST for k in shape):
+        raise ValueError(f"the header announces shape {shape}")
+    return shape, by_columns, dtype
 
 
 def read_npz(file: FileBytes) -> Arrays:
-    """Return the arrays of an .npz file by name, in the order in which they were saved."""
-    import zipfile
-    import zlib
+    """Return the arrays of an .npz file by name, in the order in which they were saved.
 
-    import numpy as np
+    Raises
+    ------
+    InputError
+        If it is no archive of arrays, or expands to more than 1 GiB and 200 times its size.
+    """
+    import zipfile
 
     if file.content[:2] != b"PK":
         raise InputError(f"{file.name} is no .npz archive: save it with numpy.savez")
+    out: Arrays = {}
     try:
-        with np.load(io.BytesIO(file.content), allow_pickle=False) as archive:
-            out = {name: archive[name] for name in archive.files}
-    except (ValueError, EOFError, SyntaxError, OSError, zipfile.BadZipFile, zlib.error) as error:
+        with zipfile.ZipFile(io.BytesIO(file.content)) as archive:
+            size = sum(entry.file_size for entry in archive.infolist())
+            if size > max(_EXPANDED, 200 * len(file.content)):
+                raise InputError(f"{file.name} expands to {size} bytes: save it by numpy.savez")
+            for entry in archive.infolist():
+                name = entry.filename.removesuffix(".npy")
+                if name == entry.filename or name in out:
+                    raise InputError(
+                        f"{file.name} holds {entry.filename!r}, which is no array or there twice: "
+                        "keep only arrays"
+                    )
+                content = archive.read(entry)
+                out[name] = _npy(io.BytesIO(content), len(content))
+    except (*_DAMAGE, OSError, zipfile.BadZipFile, zlib.error) as error:
+        if isinstance(error, InputError):  # which is a ValueError too
+            raise
         raise _bad_numpy(file.name, error) from None
-    for name, array in out.items():
-        if not isinstance(array, np.ndarray):
-            raise InputError(f"{file.name} holds {name!r}, which is no array: keep only arrays")
     return out
 
 
-def _bad_numpy(name: str, error: Exception) -> InputError:
+def _bad_numpy(name: str, error: BaseException) -> InputError:
     if "pickle" in str(error) or "Object arrays" in str(error):
         return InputError(f"{name} holds Python objects as a pickle, and {_NO_PICKLE}")
     return InputError(f"{name} is damaged or no NumPy file ({error}): save it again")
@@ -197,8 +247,11 @@ def _entry(name: str, key: str, entry: Any, room: int) -> tuple[str, tuple[int, 
     kind, shape, offsets = (fields.get(k) for k in ("dtype", "shape", "data_offsets"))
     numbers = [*(shape if isinstance(shape, list) else [None])]
     numbers += offsets if isinstance(offsets, list) and len(offsets) == 2 else [None]
-    if not all(type(k) is int and k >= 0 for k in numbers) or not isinstance(kind, str):
-        raise InputError(f"{name}: the tensor {key!r} needs dtype, shape and two data_offsets")
+    fine = all(type(k) is int and 0 <= k < _LONGEST for k in numbers) and len(numbers) < 12
+    if not fine or not isinstance(kind, str):
+        raise InputError(
+            f"{name}: the tensor {key!r} needs dtype, shape and two data_offsets: save it again"
+        )
     assert isinstance(shape, list) and isinstance(offsets, list)
     if kind not in SAFETENSORS_TYPES:
         raise InputError(
@@ -256,7 +309,7 @@ def read_state_dict(file: FileBytes) -> Mapping[str, Any]:
             f"{file.name} is damaged or holds more than tensors, and such objects are not opened: "
             "write it with  torch.save(model.state_dict(), path)"
         ) from None
-    for key in ("state_dict", "model_state_dict"):
+    for key in ("state_dict", "model_state_dict", "model"):
         if isinstance(out, Mapping) and isinstance(out.get(key), Mapping):
             out = out[key]
     if not isinstance(out, Mapping):

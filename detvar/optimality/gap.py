@@ -9,6 +9,8 @@ in which nothing cancels when the second sum is 0: on a filling network the gap 
 point is known to the square of the rounding errors.  (Proof: with W₀ = YXᵀΣ⁻¹ the loss is
 c₀ + ½‖(W − W₀)Σ^½‖², G = (W − W₀)Σ, and the minimum is c₀ + ½Σ_{q>r}λ_q.)  The difference of
 the two enclosed values is taken as well; both intervals hold, and so does their intersection.
+
+For layers with biases the inputs are (x, 1); see `detvar.optimality.affine` for the least value.
 """
 
 from __future__ import annotations
@@ -19,16 +21,18 @@ from dataclasses import dataclass
 from typing import Any
 
 from detvar.errors import InputError, ShapeError
+from detvar.exact.latex import displayed
+from detvar.optimality.affine import Reachable, centred, reachable_by
 from detvar.optimality.arrays import unrounded
 from detvar.optimality.minimal_value import (
     Projection,
+    Samples,
     eigenvalue_sums,
     minimum_from,
-    prepare,
     project,
-    rescaled,
 )
 from detvar.optimality.moments import Moments
+from detvar.optimality.reading import FloatWeights
 from detvar.optimality.rounding import (
     Enclosed,
     Interval,
@@ -38,6 +42,8 @@ from detvar.optimality.rounding import (
     shift_interval,
     up,
 )
+from detvar.optimality.samples import prepare, rescaled
+from detvar.optimality.words import membership
 
 
 @dataclass(frozen=True)
@@ -83,6 +89,16 @@ class Gap:
             words += "; the inputs are too close to a lower rank for a narrow answer"
         return words
 
+    def to_latex(self) -> str:
+        """Return the gap, and the gap divided by the loss at zero, as math."""
+        gap = r"L(\theta) - \min L"
+        lines = [membership(gap, self.gap)]
+        if self.relative is not None:
+            lines.append(membership(rf"\frac{{{gap}}}{{L(0)}}", self.relative))
+        return r",\quad ".join(lines)
+
+    _repr_latex_ = displayed
+
     def to_json(self) -> dict[str, Any]:
         """Return the intervals as pairs of hexadecimal floats."""
         out: dict[str, Any] = {
@@ -109,14 +125,15 @@ class Gap:
         return cls(value, minimum, distance, at_zero, relative, rank, resolved)
 
 
-def gap(weights: Sequence[Any], x: Any, y: Any = None) -> Gap:
+def gap(weights: Sequence[Any] | FloatWeights, x: Any, y: Any = None) -> Gap:
     """Enclose L(θ) − min L for the squared loss and any float weights.
 
     Parameters
     ----------
-    weights : sequence of arrays
-        W_1, …, W_h, the first layer first; float32 is taken exactly.
-    x : array samples×n, or Moments
+    weights : sequence of arrays, or FloatWeights
+        W_1, …, W_h, the first layer first; float32 is taken exactly. What `read_weights` returns
+        may have biases.
+    x : array samples×n, or Moments; without a column of ones
     y : array samples×m, absent with Moments
 
     Raises
@@ -139,35 +156,54 @@ def gap(weights: Sequence[Any], x: Any, y: Any = None) -> Gap:
     >>> g.gap[0] <= 2 <= g.gap[1], g.relative[0] > 0.799
     (True, True)
     """
-    layers = checked_weights(weights)
-    data = prepare(x if isinstance(x, Moments) else (x, y))
+    layers, maps = _layers(weights)
+    data = prepare(x if isinstance(x, Moments) else (x, y), constant=maps.bias)
     shape = layers[-1].shape[0], layers[0].shape[1]
     if shape != data.shape:
         raise ShapeError(
-            f"the network has {shape[1]} inputs and {shape[0]} outputs, the data have "
-            f"{data.shape[1]} and {data.shape[0]}: give data of the same widths"
+            f"the network has {shape[1] - maps.bias} inputs and {shape[0]} outputs, the data have "
+            f"{data.shape[1] - maps.bias} and {data.shape[0]}: give data of the same widths"
         )
+    return gap_of(layers, maps, data)[0]
+
+
+def gap_of(
+    layers: Sequence[Any], maps: Reachable, data: Moments | Samples
+) -> tuple[Gap, Projection]:
+    """Return the gap for checked layers and prepared data, and what was proved of the data."""
     scaled, b = rescaled(data, end_to_end(layers))
-    found = project(data, scaled)
-    r = min(min(w.shape) for w in layers)
+    measured = found = project(data, scaled)
+    half = interval_sum([(0.5, found.yy)])
+    if maps.free:
+        found = centred(found, data)
+    r = maps.rank
     sums = eigenvalue_sums(found.explained, r)
     minimum = minimum_from(found, r, sums)
     assert found.loss is not None
-    # the eigenvalues beyond rk M ≤ min(m, rk X) are 0
-    full = min(data.shape[0], data.rank_bound)
+    # the eigenvalues beyond rk M ≤ min(m, rk X) are 0, where a free constant takes one dimension
+    full = min(data.shape[0], data.rank_bound - maps.free)
     distance = _distance(found, minimum, None if r >= full else sums[1])
     power = 2 * b
-    at_zero = shift_interval(interval_sum([(0.5, found.yy)]), power)
+    at_zero = shift_interval(half, power)
     out = shift_interval(distance, power)
-    return Gap(
+    whole = Gap(
         shift_interval(found.loss, power),
         shift_interval(minimum, power),
         out,
         (max(at_zero[0], 0.0), at_zero[1]),
-        _quotient(distance, interval_sum([(0.5, found.yy)])),
+        _quotient(distance, half),
         r,
         found.resolved,
     )
+    return whole, measured
+
+
+def _layers(weights: Sequence[Any] | FloatWeights) -> tuple[Sequence[Any], Reachable]:
+    """Return the matrices whose product is W, or [V c] for biases, and what they reach."""
+    if isinstance(weights, FloatWeights):
+        return weights.arrays, reachable_by(weights)
+    layers = checked_weights(weights)
+    return layers, Reachable(min(min(w.shape) for w in layers), False, False)
 
 
 def _distance(found: Projection, minimum: Interval, tail: Interval | None) -> Interval:

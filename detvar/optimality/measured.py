@@ -50,11 +50,15 @@ def check_arrays(network: LinearNetwork, weights: Any) -> tuple[Any, ...]:
     out = []
     for i, w in enumerate(weights):
         # exact numbers in lists are meant to be rounded; arrays and tensors are taken as they are
-        a = (
-            np.asarray(w, dtype=np.float64)
-            if isinstance(w, (list, tuple))
-            else (unrounded(w, f"weights[{i}]")[0])
-        )
+        if isinstance(w, (list, tuple)):
+            try:
+                a = np.asarray(w, dtype=np.float64)
+            except (TypeError, ValueError):
+                raise InputError(
+                    f"weights[{i}] is no matrix of floats: give rows of them"
+                ) from None
+        else:
+            a = unrounded(w, f"weights[{i}]")[0]
         wanted = (network.widths[i + 1], network.widths[i])
         if a.shape != wanted:
             found = "×".join(map(str, a.shape))

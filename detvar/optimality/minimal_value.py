@@ -29,7 +29,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from detvar.errors import InputError
-from detvar.optimality.moments import CHUNK, Moments, checked_batch, power_of
+from detvar.optimality.moments import CHUNK, Moments
 from detvar.optimality.rounding import (
     Array,
     Enclosed,
@@ -41,34 +41,17 @@ from detvar.optimality.rounding import (
     inner,
     interval_sum,
     minus_identity,
-    norm,
     product,
     scale_columns,
-    shift,
     shift_interval,
     subtract,
     transpose,
     up,
 )
+from detvar.optimality.samples import Samples, prepare
+from detvar.optimality.whiteners import refined, times_gram, whiteners
 
 _HALF = 0.5
-
-
-@dataclass(frozen=True, eq=False)
-class Samples:
-    """Data in memory: rows are samples, each input divided by its own 2^a, all outputs by 2^b."""
-
-    x: Array
-    y: Array
-    columns: Array  # the integers a
-    output: int  # b
-    lost: tuple[float, float]  # what the division has lost to underflow, almost always 0
-    rank_bound: int
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """(m, n)."""
-        return self.y.shape[1], self.x.shape[1]
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,6 +68,8 @@ class Projection:
         ‖Y‖².
     resolved : bool
         Whether T provably reaches the whole row space of X.
+    whitener : array
+        T; exactly invertible on the inputs in use when it has as many columns.
     whitened : float
         An upper bound of ‖S − I‖, less than 1.
     loss, slope : of W, or None
@@ -95,6 +80,7 @@ class Projection:
     correction: Interval
     yy: Interval
     resolved: bool
+    whitener: Array
     whitened: float
     loss: Interval | None
     slope: Interval | None
@@ -129,165 +115,35 @@ def minimal_value(data: Moments | tuple[Any, Any], rank: int) -> Interval:
     return shift_interval(found, 2 * power)
 
 
-def prepare(data: Moments | tuple[Any, Any]) -> Moments | Samples:
-    """Check arrays and divide them by powers of two; hand moments on."""
-    import numpy as np
-
-    if isinstance(data, Moments):
-        return data
-    x, y = checked_batch(*data)
-    if not x.size or not y.size:
-        raise InputError("the data are empty: give at least one sample with inputs and outputs")
-    b = power_of(y)
-    sizes = np.abs(x).max(axis=0)
-    columns = np.frexp(sizes)[1].astype(np.int64)
-    columns[sizes == 0] = columns[sizes > 0].min(initial=0)
-    lost = []
-    scaled = []
-    for array, e in ((x, columns), (y, b)):
-        small = np.ldexp(array, -e)
-        same = bool((np.ldexp(small, e) == array).all())
-        lost.append(0.0 if same else up(2.0**-1074 * math.sqrt(array.size)))
-        scaled.append(small)
-    return Samples(scaled[0], scaled[1], columns, b, (lost[0], lost[1]), rank_bound(x))
-
-
-def rescaled(data: Moments | Samples, w: Enclosed) -> tuple[Enclosed, int]:
-    """Return W for the divided data, and the power of 4 that its values are divided by."""
-    if isinstance(data, Moments):
-        a, b = data.powers
-        return shift(w, a - b), b
-    return shift(w, data.columns - data.output), data.output
-
-
-def rank_bound(x: Array) -> int:
-    """Return an exact upper bound of the rank: zero columns and multiples by ±2^k count once."""
-    import numpy as np
-
-    seen = set()
-    for column in np.ascontiguousarray(x.T) + 0.0:
-        nonzero = np.flatnonzero(column)
-        if nonzero.size:
-            first = column[nonzero[0]]
-            power = int(np.frexp(first)[1])
-            with np.errstate(all="ignore"):
-                small = np.ldexp(column, -power)
-                same = bool((np.ldexp(small, power) == column).all())
-            column = small if same else column
-            seen.add((column if first > 0 else 0.0 - column).tobytes())
-    return min(len(seen), len(x))
-
-
 def project(data: Moments | Samples, w: Enclosed | None = None) -> Projection:
     """Measure the data, and W if there is one, in coordinates in which XXᵀ is close to I."""
     import numpy as np
 
     if isinstance(data, Moments):
         xx, yx = data.xx.mid, data.yx.mid
-        floor = up(data.xx.rad) / max(norm(xx), 1e-300)
     else:
         xx, yx = data.x.T @ data.x, data.y.T @ data.x
-        floor = 0.0
     limit = data.rank_bound
-    values, vectors = np.linalg.eigh(xx)
-    top = float(values[-1])
-    cut = max(1e-12, 100 * floor)
     best: Projection | None = None
-    for _ in range(4):
-        keep = values > cut * top
-        t = np.ascontiguousarray(vectors[:, keep] / np.sqrt(values[keep]))
-        if isinstance(data, Samples) and int(keep.sum()) < limit:
-            t, null = _sharper(data.x, limit)
-            limit = min(limit, data.shape[1] - _dependencies(data, null))
+    for start, nullity in whiteners(data, xx):
+        t: Array | None = start
+        limit = min(limit, nullity)
         for _ in range(2):
-            v = (yx @ t) @ t.T
-            s, found = _measured(data, t, v, w, limit)
+            if t is None:
+                break
+            s, found = _measured(data, t, times_gram(yx, t), w, limit)
             # another T helps only where the distance of S from I is not the radius of S
             distance = float(np.linalg.norm(s - np.eye(len(s))))
             if found is not None and distance < max(1e-6, found.whitened / 2):
                 return found
             if found is not None and (best is None or found.whitened < best.whitened):
                 best = found
-            if not np.isfinite(s).all() or not s.size:
-                break
-            again, turn = np.linalg.eigh((s + s.T) / 2)
-            if again[0] < 0.01:
-                break
-            t = np.ascontiguousarray((t @ turn) / np.sqrt(again))
+            t = refined(t, s)
         if best is not None:
             return best
-        cut *= 1e3
     nothing = np.zeros((data.shape[1], 0))
     found = _measured(data, nothing, np.zeros(data.shape), w, limit)[1]
     assert found is not None  # S has no rows and is the identity
-    return found
-
-
-def _sharper(x: Array, limit: int) -> tuple[Array, Array]:
-    """Whiten by singular values of X itself, which shows directions 10⁶ times as small.
-
-    The second matrix has the right singular vectors that X sends to (almost) 0 as rows.
-    """
-    import numpy as np
-
-    _, sigma, vt = np.linalg.svd(x, full_matrices=False)
-    keep = sigma > 1e-11 * sigma[0]
-    keep[limit:] = False
-    return np.ascontiguousarray(vt[keep].T / sigma[keep]), vt[~keep]
-
-
-def _dependencies(data: Samples, null: Array) -> int:
-    import numpy as np
-
-    largest, least = int(data.columns.max()), int(data.columns.min())
-    if data.lost[0] or largest - least > 60:
-        return 0
-    return dependencies(
-        np.ldexp(data.x, data.columns - largest), np.ldexp(null, least - data.columns)
-    )
-
-
-def dependencies(x: Array, null: Array) -> int:
-    """Return a number of independent vectors k with Xk = 0 exactly, found by rounding.
-
-    The rows of `null`, near the kernel, are brought to reduced echelon form and multiplied by
-    small integers; Xk is exact in floats when X is a power of two times integers and
-    Σ|x_i||k_i| stays below 2⁵³.  Vectors in echelon form are independent.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> x = np.array([[1.0, 2.0, 3.0], [4.0, 5.0, 9.0], [7.0, 0.0, 7.0]])
-    >>> dependencies(x, np.array([[0.5, 0.5, -0.5]])), dependencies(x, np.array([[1.0, 0, 0]]))
-    (1, 0)
-    """
-    import numpy as np
-
-    whole = np.ldexp(x, 26 - power_of(x))
-    rows = null.copy()
-    if not bool((whole == np.rint(whole)).all()) or rows.size == 0:
-        return 0
-    pivots = []
-    for i in range(len(rows)):
-        j = int(np.argmax(np.abs(rows[i])))
-        if abs(rows[i, j]) < 1e-6:
-            return 0
-        rows[i] /= rows[i, j]
-        others = np.arange(len(rows)) != i
-        rows[others] -= np.outer(rows[others, j], rows[i])
-        pivots.append(j)
-    found = 0
-    largest = np.abs(whole)
-    for i, row in enumerate(rows):
-        for factor in range(1, 13):
-            k = np.rint(row * factor)
-            if np.abs(k - row * factor).max() > 1e-6:
-                continue
-            # a unit at the pivot, zeros at all others: such vectors are independent
-            clean = k[pivots[i]] and not k[[p for p in pivots if p != pivots[i]]].any()
-            exact = float((largest @ np.abs(k)).max()) < 2.0**52
-            found += bool(clean and exact and not (whole @ k).any())
-            break
     return found
 
 
@@ -309,7 +165,7 @@ def _measured(
     if slope is not None:
         low, high = frobenius_squared(slope)
         gradient = (low / up(1 + epsilon) * (1 - 2.0**-40), up(high / (1 - epsilon)))
-    return s.mid, Projection(explained, correction, yy, resolved, epsilon, loss, gradient)
+    return s.mid, Projection(explained, correction, yy, resolved, t, epsilon, loss, gradient)
 
 
 def _from_samples(data: Samples, t: Array, v: Array, w: Enclosed | None) -> Any:
@@ -318,7 +174,7 @@ def _from_samples(data: Samples, t: Array, v: Array, w: Enclosed | None) -> Any:
     te, ve = from_float(t), transpose(from_float(v))
     wt = None if w is None else transpose(w)
     # larger chunks for wide data, so that adding n×n matrices costs less than multiplying
-    chunk = max(CHUNK, max(data.shape) // 4)
+    chunk = max(CHUNK, max(data.shape) // 2)
     for start in range(0, len(data.x), chunk):
         x = Enclosed(data.x[start : start + chunk], data.lost[0])
         y = Enclosed(data.y[start : start + chunk], data.lost[1])
@@ -430,4 +286,13 @@ def minimum_from(found: Projection, rank: int, sums: tuple[Interval, Interval]) 
     return low, min(max(high, low), math.nextafter(_HALF * found.yy[1], math.inf))
 
 
-__all__ = ["Projection", "Samples", "eigenvalue_sums", "minimal_value", "minimum_of", "prepare"]
+__all__ = [
+    "Projection",
+    "Samples",
+    "eigenvalue_sums",
+    "minimal_value",
+    "minimum_from",
+    "minimum_of",
+    "prepare",
+    "project",
+]

@@ -1,7 +1,8 @@
-r"""The second moments XXᵀ, YXᵀ, ‖Y‖² of data, enclosed, in one pass over batches.
+r"""The moments XXᵀ, YXᵀ, ‖Y‖², X1, Y1 of data, enclosed, in one pass over batches.
 
 Samples are rows, as in PyTorch: a batch is a pair (x, y) of arrays b×n and b×m.  Chunks of 256
-samples are multiplied and added, which bounds rounding by γ_256 and not by γ of all samples.
+samples are multiplied and added, which bounds rounding by γ_256 and not by γ of all samples;
+numbers of few bits, such as pixels of bytes and one-hot outputs, are multiplied without rounding.
 The data are first divided by a power of two (exactly), so that no scale over- or underflows.
 """
 
@@ -13,6 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from detvar.errors import InputError, ShapeError
+from detvar.optimality.arrays import float_array
 from detvar.optimality.rounding import (
     Array,
     Enclosed,
@@ -20,9 +22,11 @@ from detvar.optimality.rounding import (
     add,
     frobenius_squared,
     interval_sum,
+    norm,
     product,
     shift,
     shift_interval,
+    up,
 )
 
 if TYPE_CHECKING:
@@ -34,7 +38,7 @@ CHUNK = 256
 
 @dataclass(frozen=True, eq=False)
 class Moments:
-    """Enclosures of XXᵀ, YXᵀ and ‖Y‖²_F for X = 2^−a·inputs, Y = 2^−b·outputs.
+    """Enclosures of XXᵀ, YXᵀ, ‖Y‖²_F and of the sums, for X = 2^−a·inputs, Y = 2^−b·outputs.
 
     Attributes
     ----------
@@ -45,6 +49,8 @@ class Moments:
     powers : (a, b)
     used : bool array of n
         Inputs that are not 0 in every sample; exact, where a square may have underflowed.
+    x_sum, y_sum : Enclosed, 1×n and 1×m
+        The sums over the samples.
 
     Examples
     --------
@@ -61,6 +67,8 @@ class Moments:
     samples: int
     powers: tuple[int, int]
     used: NDArray[np.bool_]
+    x_sum: Enclosed
+    y_sum: Enclosed
 
     @property
     def rank_bound(self) -> int:
@@ -84,21 +92,70 @@ class Moments:
         b = max(self.powers[1], other.powers[1])
         left, right = _at(self, a, b), _at(other, a, b)
         return Moments(
-            add(left.xx, right.xx),
-            add(left.yx, right.yx),
+            _added(left.xx, right.xx),
+            _added(left.yx, right.yx),
             interval_sum([(1.0, left.yy), (1.0, right.yy)]),
             left.samples + right.samples,
             (a, b),
             self.used | other.used,
+            _added(left.x_sum, right.x_sum),
+            _added(left.y_sum, right.y_sum),
         )
+
+    def with_ones(self) -> Moments:
+        """Return the moments for the inputs (x, 1), the constant last.
+
+        >>> import numpy as np
+        >>> one = moments([(np.array([[1.0], [3.0]]), np.ones((2, 1)))]).with_ones()
+        >>> one.powers, (16 * one.xx.mid).tolist(), (8 * one.yx.mid).tolist()
+        ((2, 1), [[10.0, 4.0], [4.0, 2.0]], [[4.0, 2.0]])
+        """
+        import numpy as np
+
+        a = self.powers[0]
+        count = Enclosed(np.array([[float(self.samples)]]))
+        side, corner = shift(self.x_sum, -a), shift(count, -2 * a)
+        return Moments(
+            _bordered(self.xx, side, corner),
+            _beside(self.yx, shift(Enclosed(self.y_sum.mid.T, self.y_sum.rad), -a)),
+            self.yy,
+            self.samples,
+            self.powers,
+            np.append(self.used, True),
+            _beside(self.x_sum, shift(count, -a)),
+            self.y_sum,
+        )
+
+
+def _beside(a: Enclosed, b: Enclosed) -> Enclosed:
+    """Enclose [A B]."""
+    import numpy as np
+
+    return Enclosed(np.hstack([a.mid, b.mid]), up(a.rad + b.rad))
+
+
+def _bordered(a: Enclosed, row: Enclosed, corner: Enclosed) -> Enclosed:
+    """Enclose [[A, sᵀ], [s, t]]."""
+    import numpy as np
+
+    mid = np.block([[a.mid, row.mid.T], [row.mid, corner.mid]])
+    return Enclosed(mid, up(a.rad + 2 * row.rad + corner.rad))
 
 
 def _at(x: Moments, a: int, b: int) -> Moments:
     da, db = x.powers[0] - a, x.powers[1] - b
     if not da and not db:
         return x
-    yy = shift_interval(x.yy, 2 * db)
-    return Moments(shift(x.xx, 2 * da), shift(x.yx, da + db), yy, x.samples, (a, b), x.used)
+    return Moments(
+        shift(x.xx, 2 * da),
+        shift(x.yx, da + db),
+        shift_interval(x.yy, 2 * db),
+        x.samples,
+        (a, b),
+        x.used,
+        shift(x.x_sum, da),
+        shift(x.y_sum, db),
+    )
 
 
 def moments(
@@ -145,17 +202,56 @@ def moments(
 
 
 def _chunks(x: Array, y: Array) -> Iterator[Moments]:
+    import numpy as np
+
     if not len(x):
         return
     a, b = power_of(x), power_of(y)
     for start in range(0, len(x), CHUNK):
-        xs = shift(Enclosed(x[start : start + CHUNK]), -a)
-        ys = shift(Enclosed(y[start : start + CHUNK]), -b)
-        xt = Enclosed(xs.mid.T, xs.rad)
-        yt = Enclosed(ys.mid.T, ys.rad)
-        xx, yx = product(xt, xs), product(yt, xs)
-        used = (x[start : start + CHUNK] != 0).any(axis=0)
-        yield Moments(xx, yx, frobenius_squared(ys), len(xs.mid), (a, b), used)
+        xs, x_short = _scaled(x[start : start + CHUNK], a)
+        ys, y_short = _scaled(y[start : start + CHUNK], b)
+        ones = Enclosed(np.ones((len(xs.mid), 1)))
+        yield Moments(
+            _transposed_product(xs, xs, x_short),
+            _transposed_product(ys, xs, x_short and y_short),
+            frobenius_squared(ys),
+            len(xs.mid),
+            (a, b),
+            (x[start : start + CHUNK] != 0).any(axis=0),
+            _transposed_product(ones, xs, x_short),
+            _transposed_product(ones, ys, y_short),
+        )
+
+
+def _scaled(a: Array, power: int) -> tuple[Enclosed, bool]:
+    """Enclose 2^−power·A, with entries below 1, and say whether it is exact and a multiple of
+    2⁻²²: then a sum of 256 products of such numbers has at most 53 bits and is exact.
+    """
+    import numpy as np
+
+    out = shift(Enclosed(a), -power)
+    whole = np.ldexp(out.mid, 22)
+    short = bool((whole == np.rint(whole)).all() and (np.ldexp(out.mid, power) == a).all())
+    return (Enclosed(out.mid) if short else out), short
+
+
+def _transposed_product(a: Enclosed, b: Enclosed, exact: bool) -> Enclosed:
+    out = product(Enclosed(a.mid.T, a.rad), b)
+    return Enclosed(out.mid) if exact else out
+
+
+def _added(a: Enclosed, b: Enclosed) -> Enclosed:
+    """Enclose A + B with the rounding errors that the sum really has (Knuth's two-sum)."""
+    import numpy as np
+
+    with np.errstate(all="ignore"):
+        mid = a.mid + b.mid
+        part = mid - a.mid
+        error = (a.mid - (mid - part)) + (b.mid - part)
+    if not (math.isfinite(a.rad + b.rad) and bool(np.isfinite(error).all())):
+        return add(a, b)
+    rounded = norm(error) if error.any() else 0.0
+    return Enclosed(mid, up(a.rad + b.rad + rounded) if a.rad or b.rad or rounded else 0.0)
 
 
 def power_of(a: Array) -> int:
@@ -167,21 +263,12 @@ def power_of(a: Array) -> int:
 
 
 def checked_batch(x: Any, y: Any) -> tuple[Array, Array]:
-    """Return both arrays as float64, or raise what is wrong with them."""
-    import numpy as np
-
+    """Return copies of both as float64, none of their numbers rounded, or raise what is wrong."""
     out = []
     for a, name in ((x, "x"), (y, "y")):
-        given = np.asarray(a)
-        if given.dtype.kind not in "fiub" or given.dtype.itemsize > 8:
-            raise InputError(f"{name} has dtype {given.dtype}: give real numbers of ≤ 64 bits")
-        array = np.asarray(given, dtype=np.float64)
-        if given.dtype.kind in "iu" and array.size and np.abs(array).max() > 2.0**53:
-            raise InputError(f"{name} has integers above 2⁵³, which no float holds: give floats")
+        array, _ = float_array(a, name)
         if array.ndim != 2:
             raise ShapeError(f"{name} has {array.ndim} axes: give one row for each sample")
-        if not np.isfinite(array).all():
-            raise InputError(f"{name} has entries that are NaN or infinite: give finite numbers")
         out.append(array)
     if len(out[0]) != len(out[1]):
         raise ShapeError(

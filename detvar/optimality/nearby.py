@@ -30,6 +30,7 @@ from detvar.optimality.measured import (
     unit_matrix,
     upper_float,
 )
+from detvar.optimality.words import rounded
 
 
 @dataclass(frozen=True)
@@ -71,9 +72,14 @@ class NearbyPoint:
     distance: float
     by: str
 
+    @property
+    def words(self) -> str:
+        """The nature in words."""
+        return self.nature.replace("non_strict", "non-strict").replace("_", " ")
+
     def __str__(self) -> str:
-        words = self.nature.replace("non_strict", "non-strict").replace("_", " ")
-        return f"a true {words} lies within {self.distance:.3g} of these weights"
+        far = rounded((0.0, self.distance), 3)[1]
+        return f"a true {self.words} lies within {far} of these weights"
 
     def to_json(self) -> dict[str, Any]:
         """Return the fields; the distance as a hexadecimal float."""
@@ -83,6 +89,11 @@ class NearbyPoint:
             "distance": self.distance.hex(),
             "by": self.by,
         }
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> NearbyPoint:
+        """Return the point that `to_json` wrote."""
+        return cls(data["nature"], data["rank"], float.fromhex(data["distance"]), data["by"])
 
 
 def nearest(
@@ -113,29 +124,45 @@ def nearest(
     """
     found = []
     for by, distance in _liftings(network, weights, target, left, right):
-        nature = _nature(network, target, by)
+        nature = nature_over(
+            network, by, target.rank, target.zero_gradient, target.nature, target.is_top
+        )
         if nature is not None and distance.is_finite():
             found.append(NearbyPoint(nature, target.rank, upper_float(distance), by))
     return min(found, key=lambda p: p.distance, default=None)
 
 
-def _nature(network: LinearNetwork, target: Target, by: str) -> str | None:
-    if target.zero_gradient:
-        return target.nature
-    if target.rank == network.rank_bound:
+def nature_over(
+    network: LinearNetwork,
+    by: str,
+    rank: int | None,
+    zero_gradient: bool,
+    nature: str,
+    is_top: bool | None,
+) -> str | None:
+    """Return the nature of critical weights over W*, lifted in the given way; None: not known.
+
+    Parameters
+    ----------
+    network : the effective one
+    rank, zero_gradient, nature, is_top : as in `Target`
+    """
+    if zero_gradient:
+        return nature
+    if rank == network.rank_bound:
         if network.is_filling:
             return None
-        if target.is_top is not None:
-            return "global_minimum" if target.is_top else "strict_saddle"
-        known = target.nature in ("global_minimum", "local_minimum", "strict_saddle")
-        return target.nature if known else None
+        if is_top is not None:
+            return "global_minimum" if is_top else "strict_saddle"
+        known = nature in ("global_minimum", "local_minimum", "strict_saddle")
+        return nature if known else None
     if by != "thin" or network.depth == 1:
         return None
     if network.depth == 2:
         return "strict_saddle"
-    if target.is_top is None:
+    if is_top is None:
         return "saddle"
-    return "non_strict_saddle" if target.is_top else "strict_saddle"
+    return "non_strict_saddle" if is_top else "strict_saddle"
 
 
 def _liftings(

@@ -16,7 +16,7 @@ from detvar.errors import InputError, ShapeError
 from detvar.exact.balls import exact_float
 from detvar.exact.inertia import is_positive_semidefinite
 from detvar.exact.matrices import Matrix, chain, identity, matrix, rank
-from detvar.exact.rational import Rational, rational, to_text
+from detvar.exact.rational import Rational, rational, to_fraction, to_text
 
 _NOT_PARAMETERS = (
     "in function space: it speaks of layers that may become any nearby map, not of a critical "
@@ -83,7 +83,7 @@ def smallest_singular_value(w: Any) -> Rational:
         return Rational(0)
     import numpy as np
 
-    floats = np.array([[float(x.p) / float(x.q) for x in row] for row in a.tolist()])
+    floats = np.array([[float(to_fraction(x)) for x in row] for row in a.tolist()])
     guess = float(np.linalg.svd(floats, compute_uv=False)[-1])
     gram, unit = a * a.transpose(), identity(a.nrows())
     for slack in (1e-6, 1e-3, 0.1, 0.5):
@@ -99,11 +99,11 @@ def linear_tail(weights: Sequence[Any]) -> FunctionSpaceCondition:
 
     Parameters
     ----------
-    weights : (W_1, …, W_H); W_2, …, W_H are the linear layers, d_H ≤ d_1
+    weights : (W_1, …, W_H); W_2, …, W_H are the linear layers
 
     References
     ----------
-    Yun, Sra, Jadbabaie (2018), Theorem 4.1.
+    Yun, Sra, Jadbabaie (2018), Theorems 4.1 and 4.2.
 
     Examples
     --------
@@ -111,12 +111,11 @@ def linear_tail(weights: Sequence[Any]) -> FunctionSpaceCondition:
     999999/200000
     """
     layers = _layers(weights)
-    _require_wide(layers)
     product = chain(*reversed(layers[1:])) if len(layers) > 1 else identity(layers[0].nrows())
     bound = smallest_singular_value(product)
     text = "the product of the layers after the first has full row rank"
     if not bound:
-        text = "the product of the layers after the first has too small a rank"
+        text = _narrow(layers) or "the product of the layers after the first has too small a rank"
     return FunctionSpaceCondition("linear tail", bool(bound), bound, text)
 
 
@@ -140,7 +139,7 @@ def increasing_activations(
 
     References
     ----------
-    Yun, Sra, Jadbabaie (2018), Theorem 4.1.
+    Yun, Sra, Jadbabaie (2018), Theorems 4.1 and 4.2.
 
     Examples
     --------
@@ -155,7 +154,6 @@ def increasing_activations(
             "is 0, is not covered"
         )
     layers = _layers(weights)
-    _require_wide(layers)
     name = "increasing activations"
     bound = Rational(1)
     for i, w in enumerate(layers[1:], start=2):
@@ -180,7 +178,7 @@ def residual_contractions(lipschitz: Sequence[Any]) -> FunctionSpaceCondition:
 
     References
     ----------
-    Hardt & Ma (2017); Yun, Sra, Jadbabaie (2018), Corollary 2.3 and Theorem 4.1.
+    Hardt & Ma (2017); Yun, Sra, Jadbabaie (2018), Corollary 2.3, Theorems 4.1, 4.2.
 
     Examples
     --------
@@ -224,17 +222,11 @@ def _layers(weights: Sequence[Any]) -> list[Matrix]:
     return layers
 
 
-def _require_wide(layers: list[Matrix]) -> None:
-    """Theorem 4.1 is about d_x ≥ d_y and widths that do not fall below d_y."""
-    inputs, outputs = layers[0].ncols(), layers[-1].nrows()
-    if inputs < outputs:
-        raise InputError(
-            f"the theorem needs at least as many inputs as outputs, and there are {inputs} and "
-            f"{outputs}"
-        )
-    narrow = min(w.nrows() for w in layers)
-    if narrow < outputs:
-        raise InputError(
-            f"the theorem needs every width to be at least the {outputs} outputs, and one is "
-            f"{narrow}"
-        )
+def _narrow(layers: list[Matrix]) -> str:
+    """Say which width is below the number of outputs; "" if none is.
+
+    With at least as many inputs as outputs the condition is that of Theorem 4.1, with at most as
+    many it is that of Theorem 4.2 for j = 1, where nothing stands before h_1.
+    """
+    outputs, narrow = layers[-1].nrows(), min(w.nrows() for w in layers)
+    return f"a width is {narrow}, below the {outputs} outputs" if narrow < outputs else ""

@@ -235,6 +235,17 @@ def interval_sum(terms: Iterable[tuple[float, Interval]]) -> Interval:
     )
 
 
+def divided(x: Interval, count: int) -> Interval:
+    """Enclose [low, high]/count for an integer count ≥ 1 below 2⁵³.
+
+    >>> low, high = divided((1.0, 1.0), 3)
+    >>> low < 1 / 3 < high < 0.34
+    True
+    """
+    low, high = (t / count for t in x)
+    return math.nextafter(low, -math.inf), math.nextafter(high, math.inf)
+
+
 def shift_interval(x: Interval, power: int) -> Interval:
     """Enclose 2^power·[low, high]."""
     low, high = (_ldexp(t, power) for t in x)

@@ -54,24 +54,44 @@ def _leaves(module: Any, name: str) -> Iterator[tuple[str, Any]]:
     """Yield the `Linear` layers with their names; refuse everything that is not linear."""
     from torch import nn
 
-    kind = type(module)
-    called = f"module {name}" if name else "the module"
+    for called, part in module_parts(module, name):
+        if type(part) is not nn.Linear:
+            hint = ": call eval() first" if type(part) is nn.Dropout else ""
+            raise InputError(
+                f"{_title(called)} is {type(part).__name__}, which is not linear{hint}; give a "
+                "torch.nn.Sequential of torch.nn.Linear"
+            )
+        yield (called or "0"), part
+
+
+def module_parts(module: Any, name: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield (name, part) in forward order: what is left of nested `Sequential` containers.
+
+    `Identity`, and `Dropout` that does nothing, are left out.
+
+    Raises
+    ------
+    InputError
+        If a part has hooks or a forward of its own.
+    """
+    from torch import nn
+
     hooks = ("_forward_hooks", "_forward_pre_hooks")
     if any(getattr(module, hook, None) for hook in hooks):
-        raise InputError(f"{called} has forward hooks, which may change its output: remove them")
+        raise InputError(
+            f"{_title(name)} has forward hooks, which may change its output: remove them"
+        )
     if "forward" in vars(module):
-        raise InputError(f"{called} has a forward of its own: give a Sequential of Linear")
+        raise InputError(f"{_title(name)} has a forward of its own: give a Sequential of Linear")
+    kind = type(module)
     if kind is nn.Sequential:
         for key, part in module._modules.items():  # named_children drops repeated parts
-            yield from _leaves(part, f"{name}.{key}" if name else key)
-        return
-    if kind is nn.Linear:
-        yield (name or "0"), module
+            yield from module_parts(part, f"{name}.{key}" if name else key)
         return
     idle = kind is nn.Dropout and (module.p == 0 or not module.training)
     if kind is not nn.Identity and not idle:
-        hint = ": call eval() first" if kind is nn.Dropout else ""
-        raise InputError(
-            f"{called} is {kind.__name__}, which is not linear{hint}; give a torch.nn.Sequential "
-            "of torch.nn.Linear"
-        )
+        yield name, module
+
+
+def _title(name: str) -> str:
+    return f"module {name}" if name else "the module"
