@@ -234,3 +234,72 @@ def test_every_type_of_float_is_taken(kind: str, tmp_path: Path, capsys: Any) ->
         assert main(words) == 1
         answers.append(json.loads(capsys.readouterr().out))
     assert answers[0]["gap"] == answers[1]["gap"]
+
+
+# ---- saved verdicts, pairs of files, better weights ----------------------------------------------
+
+
+@pytest.fixture()
+def saved(files: dict[str, str], tmp_path: Path, capsys: Any) -> Path:
+    main(["optimality", files["good"], "--data", files["data"], "--json"])
+    path = tmp_path / "verdict.json"
+    path.write_text(capsys.readouterr().out, encoding="utf-8")
+    return path
+
+
+def test_a_saved_verdict_is_checked_from_its_files(
+    saved: Path, files: dict[str, str], capsys: Any
+) -> None:
+    assert main(["check", str(saved)]) == 0
+    assert "moments of the data agrees" in capsys.readouterr().out
+    for old, new in (
+        ('"answer": true', '"answer": false'),
+        ('"tier": "', '"tier": "un'),
+    ):
+        text = saved.read_text(encoding="utf-8")
+        assert old in text
+        other = saved.with_name("other.json")
+        other.write_text(text.replace(old, new), encoding="utf-8")
+        assert main(["check", str(other)]) == 1
+    Path(files["good"]).write_bytes(Path(files["poor"]).read_bytes())
+    assert main(["check", str(saved)]) == 1
+    assert "digest" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("field", ["weights", "data", "order", "inputs"])
+def test_a_damaged_reading_is_refused(saved: Path, field: str, capsys: Any) -> None:
+    data = json.loads(saved.read_text(encoding="utf-8"))
+    for bad in ({"x": 1}, []):
+        data["reading"][field] = bad
+        saved.write_text(json.dumps(data), encoding="utf-8")
+        assert main(["check", str(saved)]) == 2
+    said = capsys.readouterr()
+    assert "Traceback" not in said.err and not said.out
+
+
+def test_two_files_are_streamed(files: dict[str, str], tmp_path: Path, capsys: Any) -> None:
+    with np.load(files["data"]) as data:
+        for name in ("x", "y"):
+            np.save(tmp_path / f"{name}.npy", data[name])
+    pair = [str(tmp_path / "x.npy"), str(tmp_path / "y.npy")]
+    assert main(["optimality", files["good"], "--data", *pair]) == 0
+    assert main(["optimality", files["poor"], "--data", *pair]) == 1
+    assert main(["optimality", files["good"], "--data", pair[0], files["data"]]) == 2
+    assert main(["optimality", files["good"], "--data", *pair, "--inputs", "4"]) == 2
+    assert "Traceback" not in capsys.readouterr().err
+
+
+def test_better_weights_are_written(files: dict[str, str], tmp_path: Path, capsys: Any) -> None:
+    better, moved = (str(tmp_path / f"{name}.npz") for name in ("better", "moved"))
+    with np.load(files["bias"]) as stored:
+        np.savez(moved, **{name: stored[name] + 0.1 for name in stored.files})
+    for name in (files["poor"], moved):
+        main(["optimality", name, "--data", files["data"], "--json"])
+        before = json.loads(capsys.readouterr().out)
+        words = ["optimality", name, "--data", files["data"], "--escape", better]
+        assert main([*words, "--json"]) == 1
+        assert "lower by at least" in json.loads(capsys.readouterr().out)["escape"]
+        main(["optimality", better, "--data", files["data"], "--json"])
+        after = json.loads(capsys.readouterr().out)
+        assert float.fromhex(after["value"][1]) < float.fromhex(before["value"][0])
+    assert main(["optimality", files["poor"], "--data", files["data"], "--escape", "x.txt"]) == 2

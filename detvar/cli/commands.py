@@ -196,14 +196,23 @@ def check(args: argparse.Namespace) -> Answer:
     text, label = read_text(args.file)
     data = parse_json(text, label, floats=True)
 
-    from detvar.critical import check_result
-
-    report = check_result(data)
-    head = "checked: it holds" if report.ok else "REFUTED: it does not hold"
+    ok, lines = _checked(data)
+    head = "checked: it holds" if ok else "REFUTED: it does not hold"
     answer = {
         "kind_of_result": "check",
         "checked": data["kind_of_result"],
-        "answer": report.ok,
-        "reason": list(report.lines),
+        "answer": ok,
+        "reason": lines,
     }
-    return Answer("\n".join([head, *report.lines]), answer, DONE if report.ok else REFUTED)
+    return Answer("\n".join([head, *lines]), answer, DONE if ok else REFUTED)
+
+
+def _checked(data: Any) -> tuple[bool, list[str]]:
+    if isinstance(data, dict) and data.get("kind_of_result") == "float_verdict":
+        from detvar.cli.trained import check_verdict
+
+        return check_verdict(data)
+    from detvar.critical import check_result
+
+    report = check_result(data)
+    return report.ok, list(report.lines)
