@@ -22,7 +22,7 @@ from typing import Any
 import pytest
 
 import detvar as dv
-from detvar import critical, optimality
+from detvar import critical, landscape, optimality
 from detvar.classify import check_global_minimum, classify
 from detvar.classify.optimality import published_test
 from detvar.critical import (
@@ -43,7 +43,7 @@ from detvar.exact.rational import Rational
 from detvar.losses import Kronecker, Loss, attainment
 from detvar.networks.linear import LinearNetwork
 
-FOLDERS = ("losses", "networks", "varieties", "classify", "critical", "optimality")
+FOLDERS = ("losses", "networks", "varieties", "classify", "critical", "optimality", "landscape")
 ROLES = {"Loss", "AnalyticLoss"}  # protocols: nothing is one of them
 DATA = {"Data", "FloatWeights", "Moments"}  # numbers that were read, nothing to typeset
 
@@ -51,6 +51,7 @@ COMMANDS = set(
     re.findall(
         r"\w+",
         """
+    Bigl Bigr xrightarrow vartheta emptyset sup
     alpha binom approx bar bigl bigr cdot cdots circ colon cosh cos delta det displaystyle
     dots ell exp forall frac in inf infty item kappa lambda langle ldots le left log lVert
     mapsto mathbb mathcal mathrm max mid min mu nabla ne oplus otimes partial pm prec prod
@@ -64,7 +65,7 @@ COMMANDS = set(
 )
 ENVIRONMENTS = {"pmatrix", "matrix", "array", "aligned", "tabular", "enumerate"}
 MATH_ONLY = {"pmatrix", "matrix", "array", "aligned"}
-LETTERS = re.compile(r"[^\x00-\x7fäëïöüßáéíóúàèìòùâêîôûçñøåÄÖÜÉÅØ]")
+LETTERS = re.compile(r"[^\x00-\x7fäëïöüßáéíóúàèìòùâêîôûçñøåÄÖÜÉÅØŁł]")
 
 
 def complaints(text: str) -> list[str]:
@@ -128,6 +129,18 @@ def complaints(text: str) -> list[str]:
 # --- one of everything ----------------------------------------------------------------------------
 
 IDENTITY = [[1, 0], [0, 1]]
+
+
+def bumps() -> Any:
+    return landscape.examples.ex6()
+
+
+def region() -> Any:
+    return landscape.Region.from_triples([1, -0.5], [2, 0.4], [0.5, 0.8])
+
+
+def run_of_bumps() -> Any:
+    return landscape.record_sum(bumps(), landscape.optimizers.SGD(0.1), [1.0, 0.7], [0, 1, 1, 0])
 
 
 def trained() -> tuple[Any, ...]:
@@ -282,6 +295,34 @@ EXAMPLES: dict[str, Callable[[], Any]] = {
     "ParametricCondition": lambda: optimality.parametric_condition(
         optimality.read_weights(trained()[0]), trained()[1]
     ),
+    # the condition (α, β)
+    "BestBound": lambda: region().best_bound(D0=1.0, L=1.0, sigma2=1.0, K=100),
+    "BestRatio": lambda: region().best_ratio(),
+    "landscape.Certificate": lambda: landscape.prove(bumps(), 20, 19),
+    "Condition": lambda: landscape.conditions.condition("PL"),
+    "Constant": lambda: bumps().exact.constants[0],
+    "Estimate": lambda: landscape.conditions.estimate(bumps(), "PL", [[0.5, 1.0], [2.0, 1.0]]),
+    "ExactRegion": lambda: bumps().region,
+    "ExactSum": lambda: bumps().exact,
+    "FiberProjection": lambda: landscape.project_to_fiber([[1.0]], [[3.0]], [[2.0]]),
+    "FiniteSum": bumps,
+    "Implication": lambda: landscape.implies("SC", "PL", given=("L-smooth",)),
+    "Path": lambda: landscape.run(bumps(), landscape.optimizers.SGD(0.5), [1.0, 0.0], [0, 1]),
+    "ProjectionComparison": lambda: landscape.compare_projections(
+        [[1.0, 2.0, 3.0]], [[1.0, 1.0, 4.0]], 1, steps=40
+    ),
+    "Region": lambda: region(),
+    "RegionBuilder": lambda: landscape.RegionBuilder(),
+    "Slice": lambda: landscape.slice_1d(bumps(), at=[0.5, 1.0], direction=[1.0, 0.0]),
+    "SlicePath": lambda: landscape.pca_path(
+        bumps(), paths={"SGD": [[1.0, 0.0], [0.5, 0.5], [0.2, 0.4]]}
+    ).paths[0],
+    "Trace": run_of_bumps,
+    "Triples": lambda: landscape.Triples([1, -0.5], [2, 0.4], [0.5, 0.8]),
+    "Violations": lambda: landscape.conditions.violations(
+        bumps(), "PL", [[0.5, 1.0], [2.0, 1.0]], mu=1
+    ),
+    "Witness": lambda: region().active[0],
     # numbers
     "RealAlgebraic": lambda: (1 - square_root(5)) / 2,
     "Inertia": lambda: Inertia(2, 1, 0),
@@ -303,7 +344,8 @@ def public_classes() -> dict[str, type]:
         for name in module.__all__:
             thing = getattr(module, name)
             if inspect.isclass(thing):
-                out[name] = thing
+                # two folders may use a word for their own results
+                out[f"{folder}.{name}" if name in out else name] = thing
     return out
 
 

@@ -208,10 +208,15 @@ def check(args: argparse.Namespace) -> Answer:
 
 
 def _checked(data: Any) -> tuple[bool, list[str]]:
-    if isinstance(data, dict) and data.get("kind_of_result") == "float_verdict":
+    kind = data.get("kind_of_result") if isinstance(data, dict) else None
+    if kind == "float_verdict":
         from detvar.cli.trained import check_verdict
 
         return check_verdict(data)
+    if kind == "landscape_certificate":
+        from detvar.cli.landscapes import check_certificate
+
+        return check_certificate(data)
     from detvar.critical import check_result
 
     report = check_result(data)

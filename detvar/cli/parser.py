@@ -19,6 +19,7 @@ from detvar.cli.commands import (
     solve,
     variety,
 )
+from detvar.cli.landscapes import prove, region
 from detvar.cli.trained import optimality
 from detvar.errors import InputError
 
@@ -60,9 +61,11 @@ def make_parser() -> argparse.ArgumentParser:
         title="commands", metavar="COMMAND", required=True, parser_class=_Parser
     )
 
-    def command(run: Callable[[argparse.Namespace], Answer], example: str) -> Any:
+    def command(
+        run: Callable[[argparse.Namespace], Answer], example: str, family: Any = commands
+    ) -> Any:
         what = (run.__doc__ or "").strip()
-        sub = commands.add_parser(
+        sub = family.add_parser(
             run.__name__,
             parents=[common],
             help=what[0].lower() + what[1:].rstrip("."),
@@ -165,6 +168,26 @@ def make_parser() -> argparse.ArgumentParser:
     sub.add_argument("--order", metavar="NAMES", help="of the layers, from the input: 0,2,4")
     sub.add_argument("--tolerance", type=float, default=1e-10, metavar="T", help="of the loss at 0")
     sub.add_argument("--escape", metavar="FILE", help="write better weights to this .npz file")
+
+    what = "the alpha-beta-condition: regions of training runs, and proofs"
+    family = commands.add_parser("landscape", help=what, description=what, allow_abbrev=False)
+    landscape = family.add_subparsers(
+        title="commands", metavar="COMMAND", required=True, parser_class=_Parser
+    )
+
+    sub = command(region, "landscape region trace.npz --plot region.png", landscape)
+    sub.add_argument("file", metavar="TRACE", help="an .npz file that a recording has saved")
+    sub.add_argument(
+        "--delta-min", default="0.1", metavar="D", help="least alpha - beta (default: 0.1)"
+    )
+    sub.add_argument("--plot", metavar="FILE", help="draw the region: .png, .svg or .pdf")
+
+    sub = command(prove, "landscape prove problem.json", landscape)
+    sub.add_argument(
+        "file", metavar="FILE", help='{"example": "ex6", "alpha": "21", "beta": "20"}, or terms'
+    )
+    sub.add_argument("--output", metavar="RESULT", help="write the certificate as JSON")
+    latex(sub)
 
     sub = command(check, "check result.json")
     sub.add_argument("file", metavar="RESULT", help="a saved result, or - for standard input")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from typing import Any
+from typing import Any, TypeGuard
 
 from detvar.cli.answer import DONE, REFUTED, UNDECIDED, Answer, hint
 from detvar.errors import InputError
@@ -62,7 +62,7 @@ def check_verdict(data: dict[str, Any]) -> tuple[bool, list[str]]:
     return all(held), lines
 
 
-def _is_reading(x: Any) -> bool:
+def _is_reading(x: Any) -> TypeGuard[dict[str, Any]]:
     """Say whether a saved verdict names its files as `optimality` writes them."""
     if not isinstance(x, dict) or not {*_READING, "sha256"} <= set(x):
         return False

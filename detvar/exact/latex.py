@@ -58,9 +58,10 @@ _SYMBOLS = {
     "γ": r"\gamma", "δ": r"\delta", "ε": r"\varepsilon", "η": r"\eta", "θ": r"\theta",
     "κ": r"\kappa", "λ": r"\lambda", "μ": r"\mu", "ν": r"\nu", "ξ": r"\xi", "π": r"\pi",
     "ρ": r"\rho", "σ": r"\sigma", "τ": r"\tau", "φ": r"\varphi", "ω": r"\omega", "⊥": r"\perp",
+    "ϑ": r"\vartheta", "∅": r"\emptyset",
     "ᵀ": r"{}^{\top}", "⁺": "{}^{+}", "⁻": "{}^{-}", "′": "'", "∀": r"\forall", "°": r"{}^{\circ}",
 }  # fmt: skip
-_LETTERS = "äëïöüßáéíóúàèìòùâêîôûçñøåÄÖÜÉÅØ"
+_LETTERS = "äëïöüßáéíóúàèìòùâêîôûçñøåÄÖÜÉÅØŁł"
 _RAISED = dict(zip("⁰¹²³⁴⁵⁶⁷⁸⁹ᵃᵇᵉᵏⁱⁿʲ", "0123456789abekinj", strict=True))
 _LOWERED = dict(zip("₀₁₂₃₄₅₆₇₈₉ₕᵢⱼₖᵣ₊", "0123456789hijkr+", strict=True))
 
