@@ -338,3 +338,15 @@ def test_conserved_matrices_are_enclosed():
     assert "nothing" in str(conserved([np.ones((1, 1))]))
     with pytest.raises(InputError):
         Conserved.from_json({})
+
+
+@pytest.mark.parametrize("size", [0.0, 1e300, 5e-324])
+def test_inputs_of_any_size_give_an_answer(size: float) -> None:
+    x, y = size * np.eye(2), np.diag([2.0, 1.0])
+    theta = [np.array([[1.0, 0.0]]), np.array([[2.0], [0.0]])]
+    for data in ((x, y), moments([(x, y)])):
+        found = escape(None, data, theta)
+        assert found is None or (size != 0 and found.change[1] < 0)
+    for large in (1e160, 1e300):
+        found = escape(None, (np.eye(2), y), [large * w for w in theta])
+        assert found is None or found.change[1] < 0

@@ -400,3 +400,30 @@ def test_bad_input(weights, options, error, words):
 def test_a_loss_of_another_shape():
     with pytest.raises(ShapeError):
         check_global_minimum(LinearNetwork(1, 1), LOSS, [np.ones((1, 1))])
+
+
+@pytest.mark.parametrize("copies", [1, 150])
+def test_the_answer_is_relative_where_the_loss_at_zero_underflows(copies: int) -> None:
+    # L(0) ≈ 1e-340 is 0 in floats; the gap is about half of it
+    x, y = np.vstack([np.eye(2)] * copies), np.vstack([1e-170 * np.diag([1.0, 0.1])] * copies)
+    theta = [1e-170 * np.array([[0.3, 0.2]]), np.array([[0.5], [0.5]])]
+    assert check_global_minimum(None, (x, y), theta).answer is not True
+
+
+@pytest.mark.parametrize("size", [1e300, 1e160, 5e-324])
+@pytest.mark.parametrize("copies", [1, 150])
+def test_sizes_that_overflow_in_floats_are_answered(size: float, copies: int) -> None:
+    x, y = np.vstack([np.eye(2)] * copies), np.vstack([np.diag([2.0, 1.0])] * copies)
+    theta = [size * np.array([[1.0, 0.0]]), size * np.array([[2.0], [0.0]])]
+    for data in ((size * x, y), (x, y), (size * x, size * y)):
+        found = check_global_minimum(None, data, theta)
+        assert found.answer is not True
+        assert found.value[0] <= found.value[1] and str(found)
+
+
+def test_inputs_of_very_unequal_sizes_are_answered() -> None:
+    # the Gram matrix of a basis of the inputs is singular for the bits in use
+    x = np.array([[0.6825, 1.5116, 2.7455e112], [-0.3182, -1.0657, 5.4639e111]])
+    found = check_global_minimum(None, (x, np.array([[-1.0], [2.0]])), [np.zeros((1, 3))])
+    assert found.value[0] <= 2.5 <= found.value[1]
+    assert found.minimum is None or found.minimum[0] <= 0 <= found.minimum[1]

@@ -17,6 +17,7 @@ from detvar.exact.balls import dyadic
 from detvar.optimality.gap import Gap, end_to_end, gap
 from detvar.optimality.minimal_value import eigenvalue_sums, minimal_value
 from detvar.optimality.moments import moments
+from detvar.optimality.reading import read_weights
 from detvar.optimality.rounding import (
     Enclosed,
     add,
@@ -433,3 +434,27 @@ def test_overflow_says_nothing_wrong() -> None:
     found = gap([np.full((2, 2), 1e200), np.full((1, 2), 1e200)], x, x[:, :1])
     assert found.gap[0] >= 0 and found.gap[1] == math.inf
     assert holds(found.minimum, fmpq(0))
+
+
+def test_a_dependency_of_inputs_that_underflow_hides_is_none() -> None:
+    # 3x_1 − x_2 = (0, 0, 3·2⁻¹⁰⁷⁰, 0): the rank is 3, and the loss 0 is reached
+    x = np.array([[0.5, 1.5, 0.0], [0.5, 1.5, 2.0**9], [2.0**-1070, 0.0, 0.0], [0.0, 0.0, 0.0]])
+    low, high = minimal_value((x, np.array([[0.0], [0.0], [1.0], [0.0]])), 1)
+    assert low == 0 <= high
+
+
+def test_moments_of_tiny_inputs_take_the_constant() -> None:
+    x = 1e-125 * np.array([[2.0], [-3.0], [3.0]])
+    y = np.array([[1.0], [0.0], [2.0]])
+    layer = read_weights({"0.weight": np.zeros((1, 1)), "0.bias": np.ones(1)})
+    for data in ((x, y), (moments([(x, y)]),)):
+        found = gap(layer, *data)
+        assert found.value[0] <= 1 <= found.value[1]
+        assert found.minimum[0] <= 4 / 31 + 1e-12 and found.minimum[1] >= 4 / 31 - 1e-12
+
+
+def test_words_round_the_ends_outwards() -> None:
+    found = Gap((1.0, 2.0), (0.0, 1.0), (1 / 3, 2 / 3), (2.0, 2.0), (1 / 6, 1 / 3), 1, True)
+    assert "at least 0.333333 and at most 0.666667 (0.166 to 0.334" in str(found)
+    short = Gap((1.0, 2.0), (0.0, 1.0), (2 / 3, 2 / 3), (2.0, 2.0), None, 1, True)
+    assert "at least 0.666666 and at most 0.666667" in str(short)

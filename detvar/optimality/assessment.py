@@ -13,6 +13,7 @@ from typing import Any
 from detvar.errors import InputError
 from detvar.optimality.gap import Gap, checked_weights, gap
 from detvar.optimality.reading import FloatWeights
+from detvar.optimality.words import rounded
 
 
 @dataclass(frozen=True)
@@ -43,11 +44,11 @@ class Assessment:
             None: "undecided",
         }
         net = "-".join(map(str, self.widths))
-        low, high = self.gap.value
+        low, high = rounded(self.gap.value, 10)
         return "\n".join(
             [
                 f"{words[self.answer]} ({self.tier}): {self.reason}.",
-                f"  network {net}, squared loss between {low:.10g} and {high:.10g}",
+                f"  network {net}, squared loss between {low} and {high}",
                 f"  {self.gap}",
             ]
         )
@@ -109,17 +110,17 @@ def assess(
         weights = checked_weights(weights)
         widths = (weights[0].shape[1], *(w.shape[0] for w in weights))
     found = gap(weights, x, y)
-    low, high = found.gap
-    # ends of the loss at zero such that both answers are proved
-    least, most = found.loss_at_zero
+    # the quotient does not over- or underflow with the data; L(0) may be 0 where it is None
+    low, high = found.gap if found.relative is None else found.relative
+    limit = 0.0 if found.relative is None else tolerance
     answer: bool | None = None
-    if high <= tolerance * least * (1 - 2.0**-50):
+    if high <= limit:
         answer, reason = (
             True,
             f"no weights are better by more than {tolerance:g} of the loss at zero",
         )
-    elif low > tolerance * most * (1 + 2.0**-50):
-        answer, reason = False, f"some weights are better by at least {low:.6g}"
+    elif low > limit:
+        answer, reason = False, f"some weights are better by at least {rounded(found.gap)[0]}"
     else:
         reason = "the proved interval for the gap contains the tolerance"
     return Assessment(answer, tolerance, widths, found, reason)

@@ -15,6 +15,7 @@ from detvar.optimality.rounding import (
     subtract,
     transpose,
 )
+from detvar.optimality.words import rounded
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ class Conserved:
         if not self.matrices:
             return "one layer: nothing is conserved between layers"
         return "conserved by gradient flow, norms: " + ", ".join(
-            f"layers {i} and {i + 1}: {n:.6g} (rounding at most {e:.1g})"
+            f"layers {i} and {i + 1}: {n:.6g} (rounding at most {rounded((0.0, e), 1)[1]})"
             for i, (n, e) in enumerate(zip(self.norms, self.errors, strict=True), 1)
         )
 
@@ -135,12 +136,11 @@ def conserved(weights: Any) -> Conserved:
             before = np.hstack([before, b[:, None]])
         up, down = from_float(after), from_float(before)
         found.append(subtract(product(transpose(up), up), product(down, transpose(down))))
+    with np.errstate(all="ignore"):
+        norms = tuple(float(np.linalg.norm(a.mid)) for a in found)
+        traces = tuple(float(np.trace(a.mid)) for a in found)
     return Conserved(
-        tuple(a.mid for a in found),
-        tuple(a.rad for a in found),
-        tuple(float(np.linalg.norm(a.mid)) for a in found),
-        tuple(float(np.trace(a.mid)) for a in found),
-        read.bias,
+        tuple(a.mid for a in found), tuple(a.rad for a in found), norms, traces, read.bias
     )
 
 

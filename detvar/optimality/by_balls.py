@@ -75,17 +75,18 @@ def evidence_by_balls(
     thin = carried is not None and bool(carried.is_top) and (carried.rank or 0) < limit
     distant = None if gap is None else _positive(low_high(gap))
     at_zero, gradient = _positive(low_high(zero)), _positive(low_high(slope))
+    relative = None if gap is None or not zero > 0 else _positive(low_high(gap / zero))
     return Evidence(
         low_high(value),
         low_high(zero),
         None if minimum is None else low_high(minimum),
         distant,
-        None if gap is None or not zero > 0 else _positive(low_high(gap / zero)),
+        relative,
         gradient,
         bend,
         near,
         end,
-        guess(distant, at_zero, gradient, bend, thin, tolerance),
+        guess(relative or distant, at_zero, gradient, bend, thin, tolerance),
         published_on_balls(network, loss, form, theta, tolerance),
         constant,
         lower,

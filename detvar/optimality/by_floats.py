@@ -10,7 +10,7 @@ from detvar.networks.linear import LinearNetwork
 from detvar.optimality.affine import reachable_by
 from detvar.optimality.curvature import least_curvature
 from detvar.optimality.door import Problem
-from detvar.optimality.evidence import Evidence, below, scale_of
+from detvar.optimality.evidence import Evidence
 from detvar.optimality.floating import FloatMeasured
 from detvar.optimality.gap import gap_of
 from detvar.optimality.minimal_value import prepare
@@ -74,10 +74,11 @@ def evidence_by_floats(problem: Problem, tolerance: float, distance: float) -> E
             assumed = _assumed(weights.network, form, w)
         published = published_test(weights.network, w, assumed, tolerance)
     bend = None
+    share = found.gap if found.relative is None else found.relative
     m, n = data.shape
     if m * n * n > _BENT_UP_TO:
         notes.append("no direction of negative curvature is looked for at this size")
-    elif not below(found.gap, tolerance, scale_of(found.loss_at_zero)):
+    elif share[1] > tolerance:
         bend = _bend(here, problem, arrays, trained)
     zero = found.loss_at_zero
     return Evidence(
@@ -90,7 +91,7 @@ def evidence_by_floats(problem: Problem, tolerance: float, distance: float) -> E
         bend,
         near,
         end,
-        guess(found.gap, zero, gradient, bend, thin, tolerance),
+        guess(share, zero, gradient, bend, thin, tolerance),
         published,
         notes=tuple(notes),
     )

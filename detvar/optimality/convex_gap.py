@@ -25,7 +25,7 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from detvar.errors import ShapeError
+from detvar.errors import InputError, ShapeError
 from detvar.exact.balls import arb, arb_mat, working_precision
 from detvar.exact.matrices import unvec
 from detvar.exact.rational import Rational
@@ -37,6 +37,7 @@ from detvar.optimality.affine import reachable_by
 from detvar.optimality.measured import balls, floats, inner, low_high, norm
 from detvar.optimality.reading import FloatWeights, read_weights
 from detvar.optimality.rounding import Interval
+from detvar.optimality.words import rounded
 
 _BITS = 256
 _STEPS = 200
@@ -71,10 +72,8 @@ class ConvexGap:
     def __str__(self) -> str:
         if self.gap is None:
             return f"gap unknown: {self.reason}"
-        low, high = self.gap
-        return f"loss above the least value by at least {low:.6g} and at most {high:.6g}: " + (
-            self.reason
-        )
+        low, high = rounded(self.gap)
+        return f"loss above the least value by at least {low} and at most {high}: {self.reason}"
 
     def to_latex(self) -> str:
         """Return the sentence as LaTeX text."""
@@ -124,6 +123,10 @@ def convex_gap(network: LinearNetwork | None, loss: Loss, weights: Any) -> Conve
     >>> abs(low - math.log(32 / 27)) < 1e-15, 0 < high - low < 1e-15
     (True, True)
     """
+    import numpy as np
+
+    if not hasattr(loss, "reduce"):
+        raise InputError("convex_gap takes a loss of detvar.losses, such as LogisticLoss")
     given = read_weights(weights)
     _check(network, loss, given)
     reduction: Reduction = loss.reduce(given.network)
@@ -139,7 +142,7 @@ def convex_gap(network: LinearNetwork | None, loss: Loss, weights: Any) -> Conve
         return ConvexGap(
             nothing, None, (0.0, math.inf), filling, "", "no enclosure of the loss is known"
         )
-    with working_precision(_BITS):
+    with working_precision(_BITS), np.errstate(all="ignore"):
         point = _effective(reduction, given)
         problem = _enclosed(small)
         value = problem.value_ball(point)
@@ -257,7 +260,8 @@ def _sharpest(loss: Any, problem: Any, point: arb_mat) -> _Best:
             reason = "tangent planes around a matrix bound the loss from below"
             return _Best(value, above, "tangent planes", reason)
     if growth is not None:
-        reason = f"the loss is at least {float(-growth.constant):.6g} everywhere"
+        least = rounded(low_high(arb(-growth.constant)))[0]
+        reason = f"the loss is at least {least} everywhere"
         if known is not None and not known.answer:
             reason += f"; {known.reason}"
         return _Best(value, value + arb(growth.constant), "lower bound", reason)

@@ -52,8 +52,8 @@ def hessian_times(slope: Callable[[Any], Any], weights: Arrays, v: Arrays) -> Ar
     d_above.reverse()
     w = above[0] @ weights[0]
     d = above[0] @ v[0] + d_above[0] @ weights[0]
-    size = float(np.abs(d).max())
-    t = 1e-4 * (1.0 + float(np.abs(w).max())) / size if size else 1.0
+    size = float(np.abs(d).max(initial=0.0))
+    t = 1e-4 * (1.0 + float(np.abs(w).max(initial=0.0))) / size if size else 1.0
     carried = _carried(slope(w), weights)
     moved = [(slope(w + t * d) - slope(w - t * d)) / (2 * t)]
     for c, layer, x in zip(carried[:-1], weights[:-1], v[:-1], strict=True):
@@ -113,6 +113,8 @@ def least_curvature(
 
     if sum(w.size for w in weights) <= _DENSE_UP_TO:
         values, vectors = hessian_spectrum(slope, weights, trained)
+        if not values.size:
+            return 0.0, tuple(np.zeros_like(w) for w in weights)
         return float(values[0]), unflat(vectors[:, 0], weights)
     start = masked(
         unflat(np.random.default_rng(seed).standard_normal(sum(w.size for w in weights)), weights),
@@ -124,6 +126,8 @@ def least_curvature(
     small = np.zeros((steps, steps))
     for k in range(steps):
         moved = flat(masked(hessian_times(slope, weights, unflat(basis[k], weights)), trained))
+        if not np.isfinite(moved).all():  # nothing is known where products overflow
+            return 0.0, tuple(np.zeros_like(w) for w in weights)
         scale = float(np.linalg.norm(moved))
         # the last two vectors first: what is left is small, and one pass over all is enough
         small[k, k] = basis[k] @ moved
@@ -146,6 +150,8 @@ def hessian_spectrum(
 ) -> tuple[Any, Any]:
     """Return all eigenvalues of ∇²L(θ) on the trained entries, and unit eigenvectors as columns.
 
+    None are returned where the products overflow.
+
     **Cost**: one Hessian product for each trained entry, and one eigendecomposition.
     """
     import numpy as np
@@ -157,6 +163,8 @@ def hessian_spectrum(
         e = np.zeros(total)
         e[entry] = 1.0
         h[k] = flat(hessian_times(slope, weights, unflat(e, weights)))[free]
+    if not np.isfinite(h).all():
+        return np.zeros(0), np.zeros((total, 0))
     values, vectors = np.linalg.eigh((h + h.T) / 2)
     out = np.zeros((total, free.size))
     out[free] = vectors

@@ -28,6 +28,7 @@ from detvar.optimality.descent import (
 )
 from detvar.optimality.door import Problem, opened
 from detvar.optimality.measured import Measured, balls, enough_bits, low_high
+from detvar.optimality.words import rounded
 
 Interval = tuple[float, float]
 Prover = Callable[[Arrays], tuple[Interval, Interval]]
@@ -67,10 +68,11 @@ class Escape:
 
     def __str__(self) -> str:
         words = self.kind.replace("_", " ")
-        before, after = self.value_before[0], self.value_after[1]
+        before, after = rounded(self.value_before, 9)[0], rounded(self.value_after, 9)[1]
+        lower = rounded((self.decrease, self.decrease))[0]
         return (
-            f"{words}: the loss goes from at least {before:.9g} to at most {after:.9g}, "
-            f"lower by at least {self.decrease:.6g}"
+            f"{words}: the loss goes from at least {before} to at most {after}, "
+            f"lower by at least {lower}"
         )
 
     def to_latex(self) -> str:
@@ -160,9 +162,13 @@ def escape(
     >>> escape(net, loss, [np.ones((1, 1))] * 3) is None  # a global minimum
     True
     """
+    import numpy as np
+
     problem = opened(network, loss, weights, numerical=True)
-    with enough_bits():
+    with enough_bits(), np.errstate(all="ignore"):
         here, before, prove = _landscape(problem)
+        if not all(w.size for w in here.start):  # all inputs are 0, and L is constant
+            return None
         return _search(here, before, prove, seed)
 
 
@@ -237,6 +243,8 @@ def _paths(here: Landscape, seed: int) -> Iterator[Arrays]:
     import numpy as np
 
     w = end_to_end(here.start)
+    if not (np.isfinite(w).all() and np.isfinite(here.slope(w)).all()):
+        return
     left, _, right = np.linalg.svd(here.slope(w), full_matrices=False)
     _, sizes, rows = np.linalg.svd(w, full_matrices=False)
     image = rows[sizes > 1e-3 * max(float(sizes.max()), 1e-300)].T

@@ -8,6 +8,7 @@ from time import perf_counter
 from detvar.optimality.float_verdict import FloatVerdict, Interval
 from detvar.optimality.nearby import NearbyPoint
 from detvar.optimality.published import SAYS_GLOBAL
+from detvar.optimality.rounding import up
 from detvar.optimality.words import rounded, shown
 
 
@@ -71,26 +72,12 @@ def _compared(found: Evidence, answer: bool | None) -> str | None:
     return text
 
 
-def scale_of(zero: Interval) -> Interval:
-    """Return L(0), or 1 where it may be 0."""
-    return zero if zero[0] > 0 else (1.0, 1.0)
-
-
-def below(x: Interval, factor: float, scale: Interval) -> bool:
-    """Say whether x ≤ factor·scale is proved."""
-    return x[1] <= factor * scale[0] * (1 - 2.0**-50)
-
-
-def above(x: Interval, factor: float, scale: Interval) -> bool:
-    """Say whether x > factor·scale is proved."""
-    return x[0] > factor * scale[1] * (1 + 2.0**-50)
-
-
 def _answer(found: Evidence, tolerance: float) -> tuple[bool | None, str, str]:
-    scale, loose = scale_of(found.zero), tolerance**0.5
+    loose = tolerance**0.5
     gap, near = found.gap, found.nearby
     if gap is None:
-        if found.lower is not None and above((found.lower, found.lower), loose, scale):
+        scale = found.zero[1] if found.zero[0] > 0 else 1.0
+        if found.lower is not None and found.lower > loose * scale * (1 + 2.0**-50):
             low = rounded((found.lower, found.lower))[0]
             return False, "certified", f"other weights have a loss that is lower by {low}"
         return None, "certified", "the least value of the loss is not known"
@@ -98,20 +85,23 @@ def _answer(found: Evidence, tolerance: float) -> tuple[bool | None, str, str]:
         return True, "certified", "the loss is at its least value"
     at_global = near is not None and near.nature == "global_minimum"
     at_saddle = near is not None and near.nature != "global_minimum"
-    if below(gap, tolerance, scale):
-        how = f"the loss is within {tolerance:g} of its least value, relative to the loss at zero"
+    # divided by L(0), unless that may be 0: no scale of the data under- or overflows here
+    share = gap if found.relative is None else found.relative
+    if share[1] <= tolerance:
+        how = f"the loss is within {tolerance:g} of its least value"
+        how += "" if found.relative is None else ", relative to the loss at zero"
         if at_global:
             return True, "certified", f"{how}, and {near}"
         if at_saddle:
             return None, "certified", f"{how}, but {near}"
         return True, "numerical", f"{how}; no global minimum is proved nearby"
-    if above(gap, tolerance, scale):
+    if share[0] > tolerance:
         how = f"the loss is above its least value by at least {rounded(gap)[0]}"
         if at_global:
             return None, "certified", f"{how}, more than the tolerance, but {near}"
         if at_saddle:
             return False, "certified", f"{how}, and {near}"
-        if above(gap, loose, scale) and found.end != "global_minimum":
+        if share[0] > up(loose) and found.end != "global_minimum":
             return False, "certified", how
         return None, "certified", f"{how}, more than the tolerance, but not by much"
     return None, "certified", f"the gap lies in {shown(gap)}, around the tolerance"

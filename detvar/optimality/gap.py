@@ -43,7 +43,7 @@ from detvar.optimality.rounding import (
     up,
 )
 from detvar.optimality.samples import prepare, rescaled
-from detvar.optimality.words import membership
+from detvar.optimality.words import membership, rounded
 
 
 @dataclass(frozen=True)
@@ -81,10 +81,11 @@ class Gap:
     resolved: bool
 
     def __str__(self) -> str:
-        low, high = self.gap
-        words = f"loss above the least value by at least {low:.6g} and at most {high:.6g}"
+        low, high = rounded(self.gap)
+        words = f"loss above the least value by at least {low} and at most {high}"
         if self.relative is not None:
-            words += f" ({self.relative[0]:.3g} to {self.relative[1]:.3g} of the loss at zero)"
+            low, high = rounded(self.relative, 3)
+            words += f" ({low} to {high} of the loss at zero)"
         if not self.resolved:
             words += "; the inputs are too close to a lower rank for a narrow answer"
         return words
@@ -184,10 +185,10 @@ def gap_of(
     full = min(data.shape[0], data.rank_bound - maps.free)
     distance = _distance(found, minimum, None if r >= full else sums[1])
     power = 2 * b
-    at_zero = shift_interval(half, power)
+    value, at_zero = shift_interval(found.loss, power), shift_interval(half, power)
     out = shift_interval(distance, power)
     whole = Gap(
-        shift_interval(found.loss, power),
+        (max(value[0], 0.0), value[1]),
         shift_interval(minimum, power),
         out,
         (max(at_zero[0], 0.0), at_zero[1]),

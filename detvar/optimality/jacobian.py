@@ -118,12 +118,12 @@ def singular_values(a: Enclosed) -> tuple[Interval, Interval]:
     return around(float(s[-1])), around(float(s[0]))
 
 
-def linear_jacobian(weights: FloatWeights, x: Any) -> JacobianBound:
+def linear_jacobian(weights: Any, x: Any) -> JacobianBound:
     """Bound the singular values of ∂(outputs)/∂θ of a linear or affine network on samples x.
 
     Parameters
     ----------
-    weights : FloatWeights
+    weights : FloatWeights, or anything that `read_weights` reads
     x : samples × inputs, float64; biases are taken on (x, 1)
 
     Notes
@@ -142,7 +142,10 @@ def linear_jacobian(weights: FloatWeights, x: Any) -> JacobianBound:
     """
     import numpy as np
 
-    rows = np.asarray(x, dtype=np.float64)
+    from detvar.optimality.arrays import float_array
+    from detvar.optimality.reading import read_weights
+
+    weights, (rows, _) = read_weights(weights), float_array(x, "x")
     if rows.ndim != 2 or rows.shape[1] != weights.widths[0] or not len(rows):
         raise ShapeError(
             f"x has shape {rows.shape}: give samples × {weights.widths[0]} inputs, at least one"

@@ -153,8 +153,8 @@ def _measured(
     """Return S in floats, and the projection when ‖S − I‖ < 1/2."""
     measure = _from_moments if isinstance(data, Moments) else _from_samples
     s, explained, k, rest, yy, loss, slope = measure(data, t, v, w)  # type: ignore[arg-type]
-    off = minus_identity(s)
-    epsilon = off.size
+    # without columns S has no entries, also where nothing is known of the data
+    epsilon = minus_identity(s).size if t.shape[1] else 0.0
     if not epsilon < 0.5:
         return s.mid, None
     correction = (0.0, up(frobenius_squared(k)[1] / (1 - epsilon)))

@@ -112,18 +112,20 @@ class Moments:
         """
         import numpy as np
 
-        a = self.powers[0]
+        # the constant is divided like the inputs, and must not overflow when squared
+        a = max(self.powers[0], -200)
+        here = _at(self, a, self.powers[1])
         count = Enclosed(np.array([[float(self.samples)]]))
-        side, corner = shift(self.x_sum, -a), shift(count, -2 * a)
+        side, corner = shift(here.x_sum, -a), shift(count, -2 * a)
         return Moments(
-            _bordered(self.xx, side, corner),
-            _beside(self.yx, shift(Enclosed(self.y_sum.mid.T, self.y_sum.rad), -a)),
-            self.yy,
-            self.samples,
-            self.powers,
-            np.append(self.used, True),
-            _beside(self.x_sum, shift(count, -a)),
-            self.y_sum,
+            _bordered(here.xx, side, corner),
+            _beside(here.yx, shift(Enclosed(here.y_sum.mid.T, here.y_sum.rad), -a)),
+            here.yy,
+            here.samples,
+            here.powers,
+            np.append(here.used, True),
+            _beside(here.x_sum, shift(count, -a)),
+            here.y_sum,
         )
 
 

@@ -225,7 +225,10 @@ def _thin(weights: Balls, target: Target, e: int, left: float, right: float) -> 
     if e == 0:
         moves = [norm(w) for w in weights]
     else:
-        rows = np.linalg.svd(floats(target.center))[2][:e]
+        center = floats(target.center)
+        if not np.isfinite(center).all():
+            return None
+        rows = np.linalg.svd(center)[2][:e]
         image = [balls(rows.T.copy())]
         for w in weights:
             image.append(w * image[-1])
@@ -269,6 +272,7 @@ def growth_factors(reduction: Reduction) -> tuple[float, float]:
             out.append(1.0)
             continue
         inverse = left_inverse(balls(a))
-        assert inverse is not None  # the columns of an exact basis are independent
+        if inverse is None:  # the columns are independent, but not for the bits in use
+            inverse = balls((a.transpose() * a).inv() * a.transpose())
         out.append(upper_float(norm(inverse)))
     return out[0], out[1]

@@ -28,6 +28,7 @@ from detvar.optimality.jacobian import (
     singular_values,
 )
 from detvar.optimality.torch_modules import is_module, module_parts
+from detvar.optimality.words import rounded
 
 # Where an operation of torch has no derivative: at these values of its first argument.
 _KINKS: dict[str, Callable[[tuple[Any, ...]], list[Any]]] = {
@@ -201,12 +202,13 @@ def _certified(found: JacobianBound) -> ParametricCondition:
     low, rows, columns = found.smallest[0], found.outputs, found.parameters
     where = "" if found.samples else ", onto the outputs that linear maps can have"
     holds = True if low > 0 else None
-    reason = f"σ_min ≥ {low:.6g} is proved{where}"
+    reason = f"σ_min ≥ {rounded(found.smallest)[0]} is proved{where}"
     if rows > columns:
         holds = False
         reason = f"{rows} outputs{where} and only {columns} parameters"
     elif not low:
-        reason = f"no positive lower bound of σ_min is proved (σ_min ≤ {found.smallest[1]:.3g})"
+        most = rounded(found.smallest, 3)[1]
+        reason = f"no positive lower bound of σ_min is proved (σ_min ≤ {most})"
     high = found.largest[1]
     return ParametricCondition(holds, low, high, rows, columns, 0.0, reason, "certified")
 

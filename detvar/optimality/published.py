@@ -19,7 +19,7 @@ SAYS_GLOBAL = "if critical: global minimum"
 
 
 def guess(
-    gap: Interval | None,
+    share: Interval | None,
     zero: Interval,
     gradient: Interval,
     curvature: Interval | None,
@@ -30,12 +30,13 @@ def guess(
 
     Parameters
     ----------
-    gap, zero, gradient, curvature : proved intervals; of L(0) in `zero`
+    share : proved interval of the gap, divided by L(0) unless that may be 0
+    zero, gradient, curvature : proved intervals; of L(0) in `zero`
     thin : whether W̄ seems to carry only the largest singular values, and fewer than r
     """
     loose = tolerance**0.5
     size = max(sum(zero) / 2 or 1.0, 1e-300)
-    if gap is not None and sum(gap) / 2 <= loose * size:
+    if share is not None and sum(share) / 2 <= loose:
         return "global_minimum"
     if sum(gradient) / 2 > loose * size:
         return "not_critical"
@@ -82,6 +83,8 @@ def published_test(network: LinearNetwork, w: Any, assumed: Assumed, tolerance: 
 
     k, n, m = network.rank_bound, network.widths[0], network.widths[-1]
     at = tolerance**0.5
+    if not np.isfinite(w).all():
+        return "not defined, the product of the layers overflows"
     sizes = np.linalg.svd(w, compute_uv=False)
     found = int((sizes > at * max(float(sizes[0]), 1e-300)).sum()) if sizes.size else 0
     theorem = "2.1" if k == min(m, n) else "2.2"
@@ -96,7 +99,7 @@ def published_test(network: LinearNetwork, w: Any, assumed: Assumed, tolerance: 
         says = f"saddle, the product has numerical rank {found} < {k}"
     elif theorem == "2.1":
         says = f"global minimum, the product has numerical rank {k}"
-    elif assumed.leading is None:
+    elif assumed.leading is None or not np.isfinite(assumed.product).all():
         says = "not defined"
     else:
         q = assumed.leading

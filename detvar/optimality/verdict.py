@@ -94,6 +94,8 @@ def check_global_minimum(
     >>> check_global_minimum(None, data, [np.zeros((1, 2)), np.zeros((2, 1))]).answer
     False
     """
+    import numpy as np
+
     start = perf_counter()
     if not 0 < tolerance < 1:
         raise InputError(f"tolerance is {tolerance}: give a number between 0 and 1, such as 1e-10")
@@ -103,10 +105,11 @@ def check_global_minimum(
         return optimality.check_global_minimum(problem.network, problem.loss, problem.exact)
     problem = _routed(problem)
     if problem.loss is None:
-        found = evidence_by_floats(problem, tolerance, distance)
+        with np.errstate(all="ignore"):
+            found = evidence_by_floats(problem, tolerance, distance)
         return conclude(found, tolerance, "float64", start)
     assert problem.weights is not None
-    with enough_bits():
+    with enough_bits(), np.errstate(all="ignore"):
         arrays = problem.weights.arrays
         found = evidence_by_balls(problem.network, problem.loss, arrays, tolerance, distance)
         return conclude(found, tolerance, "balls", start)

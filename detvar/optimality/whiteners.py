@@ -99,9 +99,10 @@ def _dependencies(data: Samples, null: Array) -> int:
     largest, least = int(data.columns.max()), int(data.columns.min())
     if data.lost[0] or largest - least > 60:
         return 0
-    return dependencies(
-        np.ldexp(data.x, data.columns - largest), np.ldexp(null, least - data.columns)
-    )
+    x = np.ldexp(data.x, data.columns - largest)
+    if not bool((np.ldexp(x, largest - data.columns) == data.x).all()):
+        return 0
+    return dependencies(x, np.ldexp(null, least - data.columns))
 
 
 def dependencies(x: Array, null: Array) -> int:
@@ -127,7 +128,7 @@ def dependencies(x: Array, null: Array) -> int:
     pivots = []
     for i in range(len(rows)):
         j = int(np.argmax(np.abs(rows[i])))
-        if abs(rows[i, j]) < 1e-6:
+        if abs(rows[i, j]) < 1e-6 or j in pivots:
             return 0
         rows[i] /= rows[i, j]
         others = np.arange(len(rows)) != i
