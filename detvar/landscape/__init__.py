@@ -35,6 +35,7 @@ from detvar.landscape.region_results import BestRatio, Witness
 from detvar.landscape.slices import Slice, SlicePath, pca_path, slice_1d, slice_2d, snapshot
 from detvar.landscape.trace import Trace
 from detvar.landscape.triples import Triples
+from detvar.landscape.untouched import untouched
 
 __all__ = [
     "BestBound",
@@ -82,4 +83,5 @@ __all__ = [
     "slice_2d",
     "snapshot",
     "torch_optimizers",
+    "untouched",
 ]

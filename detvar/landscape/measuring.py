@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 from detvar.errors import InputError
@@ -256,9 +256,13 @@ def dropouts(model: Any) -> list[tuple[Any, str, Any]]:
     return out
 
 
+def switched(settings: Sequence[tuple[Any, str, Any]]) -> AbstractContextManager[None]:
+    """Set attributes inside of a `with`, and set them back at its end."""
+    return _switched(settings) if settings else nullcontext()
+
+
 @contextmanager
-def switched(settings: Sequence[tuple[Any, str, Any]]) -> Iterator[None]:
-    """Set attributes, and set them back."""
+def _switched(settings: Sequence[tuple[Any, str, Any]]) -> Iterator[None]:
     before = [getattr(module, name) for module, name, _ in settings]
     try:
         for module, name, value in settings:

@@ -113,7 +113,8 @@ class Recording:
         """Train; keep points and gradients as long as they fit."""
         steps: list[Step] = []
         fulls: list[Step] = []
-        room, last = memory, []  # type: int, Vector
+        last: Vector = []
+        room = memory
 
         def keep(step: Step, here: Vector) -> None:
             nonlocal room, last

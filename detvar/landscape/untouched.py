@@ -122,6 +122,7 @@ def untouched(model: Any) -> Iterator[None]:
         for t, data, requires_grad, grad in kept:
             t.grad = None  # a gradient of another shape or type would forbid the next line
             t.data = data
-            t.requires_grad_(requires_grad) if t.is_leaf else None
+            if t.is_leaf:
+                t.requires_grad_(requires_grad)
             t.grad = grad
         randomness.restore()
