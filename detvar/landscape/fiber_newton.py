@@ -77,7 +77,7 @@ def descend(w: Array, b: Array, a: Array, x: Array) -> tuple[Array, Array, Array
         lost = i[~better]
         damping[lost] = np.maximum(damping[lost], 1e-10) * 8
         size = np.abs(gradient).max(axis=(1, 2))
-        live &= ~(size <= 1e-14 * (1 + np.abs(x).max(axis=(1, 2))))
+        live &= ~(size <= 2e-15 * (1 + np.abs(x).max(axis=(1, 2))))
         live[i[~better & flat_end]] = False
     return x, value, multiplier
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from detvar.errors import InputError, MissingExtraError
 
 if TYPE_CHECKING:
-    from detvar.landscape.slices import Slice
+    from detvar.landscape.slice_results import Slice
 
 Array = Any  # numpy.ndarray: NumPy is not imported with the module
 
@@ -81,6 +81,7 @@ def _curve(found: Slice, ax: Any, log: bool) -> Any:
 def _plane(found: Slice, ax: Any, log: bool, levels: int, equal: bool | None) -> Any:
     import numpy as np
     from matplotlib.colors import LogNorm, Normalize
+    from matplotlib.ticker import MaxNLocator
 
     across, up = found.axes
     values = np.ma.masked_invalid(found.values.T)
@@ -90,15 +91,14 @@ def _plane(found: Slice, ax: Any, log: bool, levels: int, equal: bool | None) ->
     norm = LogNorm(low, high) if log else Normalize(low, high)
     filled = ax.contourf(across, up, values, steps, norm=norm, cmap="YlGnBu_r")
     ax.contour(across, up, values, steps[1:-1], colors="0.25", linewidths=0.35, alpha=0.7)
-    ticks = None
+    bar = ax.figure.colorbar(filled, ax=ax, label="loss", ticks=None if log else MaxNLocator(6))
     if log:
-        ticks = [t for e in range(-300, 300) for t in (10.0**e,) if low <= t <= high]
-        if len(ticks) < 2:
-            ticks = list(np.geomspace(low, high, 5))
-    bar = ax.figure.colorbar(filled, ax=ax, label="loss", ticks=ticks)
-    if log and ticks is not None:
+        ticks = [t for t in 10.0 ** np.arange(-300, 300) if low <= t <= high]
+        ticks = ticks if len(ticks) > 1 else list(np.geomspace(low, high, 5))
         bar.ax.minorticks_off()
         bar.ax.set_yticks(ticks, [f"{t:.3g}" for t in ticks])
+    ax.xaxis.set_major_locator(MaxNLocator(6))
+    ax.yaxis.set_major_locator(MaxNLocator(6))
     ax.set_facecolor("0.85")  # where the loss is not finite
     names = [f"coordinate ${c}$" for c in "ab"]
     if found.explained is not None:
@@ -109,7 +109,7 @@ def _plane(found: Slice, ax: Any, log: bool, levels: int, equal: bool | None) ->
         ax.plot(x, y, "-", color="white", lw=2.6, zorder=2.4)  # a rim against dark ground
         ax.plot(x, y, "o-", color=colour, ms=2.6, lw=1.2, label=path.label, zorder=2.5)
         ax.plot(x[:1], y[:1], "s", color=colour, ms=5.5, mec="white", zorder=3)
-        ax.plot(x[-1:], y[-1:], "*", color=colour, ms=11, mec="white", mew=0.7, zorder=3.1)
+        ax.plot(x[-1:], y[-1:], "*", color=colour, ms=13, mec="white", mew=0.6, zorder=3.1)
     if found.paths:
         ax.legend(loc="best", fontsize=8, framealpha=0.9)
     elif across[0] <= 0 <= across[-1] and up[0] <= 0 <= up[-1]:
