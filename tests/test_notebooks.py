@@ -13,7 +13,10 @@ NOTEBOOKS = sorted((Path(__file__).parent.parent / "notebooks").glob("*.ipynb"))
 # other systems whose output a notebook shows
 NEEDS = {"04_critical_equations": ("Singular", "M2")}
 # optional packages that a notebook imports
-PACKAGES = {"05_is_it_a_global_minimum": ("torch", "sklearn")}
+PACKAGES = {
+    "05_is_it_a_global_minimum": ("torch", "sklearn"),
+    "06_alpha_beta": ("torch", "sklearn", "mlxtend"),
+}
 
 
 def outputs(notebook: Any) -> list[str]:
