@@ -308,6 +308,40 @@ def test_queries_refuse_unknown_words() -> None:
             implies(*words)
 
 
+@pytest.mark.parametrize(
+    ("constants", "setting"),
+    [
+        ({"mu": -1}, {}),
+        ({"mu": 0}, {"L": 1}),
+        ({"mu": float("nan")}, {}),
+        ({"mu": "1/2"}, {}),
+        ({"nu": 1}, {}),
+        ({}, {}),
+        (5, {}),
+        ({"mu": 1}, {"L": 0}),
+        ({"mu": 1}, {"L": -1}),
+        ({"mu": 1}, {"M": 1}),
+    ],
+)
+def test_constants_out_of_range_are_refused(constants: Any, setting: dict[str, Any]) -> None:
+    """RSI(−1) would else give EB(−1), and the square of that PL(1/L)."""
+    with pytest.raises(InputError):
+        implies("RSI", "PL", ["L-smooth"], constants, **setting)
+
+
+def test_alpha_is_above_beta() -> None:
+    with pytest.raises(InputError, match="alpha > beta"):
+        implies("AB", "AAim", (), {"alpha": 1, "beta": 2})
+    assert implies("AB", "AAim", (), {"alpha": 2, "beta": 0}).constants["theta"] == 2
+
+
+def test_constants_of_different_premises_have_different_names() -> None:
+    """Aim(θ) and QG(μ') give RSI(θμ'/2), and EB(μ), the premise, does not."""
+    found = implies("EB", "RSI", ["Aim", "QG"])
+    theta, mu = (sympy.Symbol(v, positive=True) for v in ("theta", "mu_QG"))
+    assert found.constants["mu"] == theta * mu / 2
+
+
 def test_answers_print() -> None:
     found = implies("RSI", "PL", ["L-smooth"])
     assert str(found).splitlines()[0] == "RSI, given L-smooth, implies PL"

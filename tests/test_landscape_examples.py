@@ -691,3 +691,18 @@ def test_region_arguments() -> None:
     with pytest.raises(InputError, match="delta"):
         exact.phi(-1)
     assert r"\varphi" in exact.to_latex()
+
+
+def test_constant_least_squares_has_all_pairs() -> None:
+    """All inputs are 0: g = 0 and b = c, so that α c ≥ δ b for all α ≥ δ."""
+    f = examples.least_squares([[0], [0]], [1, 2])
+    assert f.region is not None
+    assert f.region.contains(5, 2) is True and f.region.phi(7) == 7
+
+
+def test_minimisers_of_high_degree_are_named() -> None:
+    """The polynomial of degree 13 needs a bracket below 2⁻²⁴."""
+    f = examples.rational([8, -1, 0, "-1/4"])
+    assert f.exact is not None and f.exact.minimisers is not None
+    x = f.exact.minimisers[0]
+    assert abs(f.grad([float(f.exact.ball(x[0]).mid())])[0]) < 1e-12

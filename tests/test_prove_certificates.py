@@ -361,6 +361,50 @@ def test_one_sentence_names_the_field(change: dict[str, Any], word: str) -> None
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"terms": ["(-1)^(1/3)*x^2", "y^2"]},
+        {"terms": ["0x10*x^2", "y^2"]},
+        {"terms": ["((2^64)^64)*x^2", "y^2"]},
+        {"terms": ["((((9^64)^64)^64)^64)^64*x^2", "y^2"]},
+        {"terms": ["log(0)*x^2", "y^2"]},
+        {"minimisers": 5},
+        {"minimisers": []},
+        {"minimisers": [["1e400", "0"]]},
+        {"minimisers": [["1e9999", "0"]]},
+        {"constants": None, "colour": 1},
+        {"constants": 5},
+        {"constants": [{"name": "t", "equation": "t^2-2", "bracket": 5}]},
+        {"constants": [{"name": "t", "equation": "t^2-2", "bracket": ["1"]}]},
+        {"minimisers": None, "projection": []},
+        {"minimisers": None, "projection": ["log(0)", "y"]},
+    ],
+)
+def test_bad_numbers_and_shapes_are_refused(change: dict[str, Any]) -> None:
+    data = {k: v for k, v in {**EX6, **change}.items() if v is not None}
+    with pytest.raises(DetvarError):
+        landscape_problem(data).prove()
+
+
+def test_a_huge_alpha_is_no_float() -> None:
+    f = FiniteSum.from_sympy([X**2 / (1 + X**2)], [X], [(0,)], [0])
+    assert prove(f, 10**400, 10**400 - 1).answer is False
+
+
+def test_forged_minimisers_with_other_values_prove_nothing() -> None:
+    data = stored("sturm")
+    data["problem"]["minimisers"][1][1] = "-1"
+    assert not Certificate.from_json(data).verify()
+    with pytest.raises(InputError, match="witness"):
+        Certificate.from_json({**stored("false"), "witness": None})
+    with pytest.raises(InputError, match="method"):
+        Certificate.from_json({**stored("false"), "method": []})
+    data = stored("false")
+    data["witness"]["point"][0] = 10**29
+    assert str(Certificate.from_json(data))
+
+
 def test_unreadable_files(tmp_path: Path) -> None:
     path = tmp_path / "p.json"
     for content, kind in (

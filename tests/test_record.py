@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 
 from detvar.errors import InputError, MissingExtraError
-from detvar.landscape import untouched as guard
 from detvar.landscape.examples import ex1, ex6
 from detvar.landscape.optimizers import NGN, SGD
 from detvar.landscape.optimizers import run as follow
@@ -20,6 +19,7 @@ from detvar.landscape.record import record, record_sum
 from detvar.landscape.region import Region
 from detvar.landscape.trace import Trace
 from detvar.landscape.triples import Triples, load_constants
+from detvar.landscape.untouched import pytorch
 
 COLUMNS = ("f_k", "f_K", "per_parameter", "squares", "step", "batch", "epoch", "seed")
 
@@ -114,13 +114,13 @@ def test_region_of_two_runs_is_the_intersection() -> None:
 
 
 def test_pytorch_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
-    guard.pytorch.cache_clear()
+    pytorch.cache_clear()
     monkeypatch.setitem(sys.modules, "torch", None)
     try:
         with pytest.raises(MissingExtraError, match=r"detvar\[torch\]"):
             record(None, lambda m, b: 0, [], lambda p: None)
     finally:
-        guard.pytorch.cache_clear()
+        pytorch.cache_clear()
 
 
 # --- with PyTorch ---------------------------------------------------------------------------------

@@ -6,12 +6,13 @@ import ast
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from detvar.errors import InputError, ShapeError
+from detvar.errors import InputError, NotExactError, ShapeError
 from detvar.exact.balls import arb
 from detvar.exact.rational import rational, to_text
 from detvar.exact.text import one_line
 from detvar.landscape.finite_sum import Array, Constant, ExactSum, FiniteSum
 
+_BITS_LIMIT = 1 << 14  # of a power of numbers
 _FUNCTIONS = ("exp", "log", "sqrt", "sin", "cos", "tanh", "cosh", "sinh", "atan")
 
 
@@ -117,15 +118,21 @@ def from_sympy(
         if minimisers is None
         else tuple(tuple(sympy.sympify(x) for x in p) for p in minimisers)
     )
-    if len(bounds) != n or (points is not None and any(len(p) != d for p in points)):
-        raise ShapeError(
-            f"lower must have {n} entries, one per term, and every minimiser {d}, one per variable"
-        )
     image = None if projection is None else tuple(sympy.sympify(x) for x in projection)
+    if len(bounds) != n or any(len(p) != d for p in (*(points or ()), *([image] if image else ()))):
+        raise ShapeError(
+            f"lower must have {n} entries, one per term, and every minimiser, and the projection, "
+            f"{d}, one per variable"
+        )
+    if points == () or image == ():
+        raise ShapeError("minimisers and projection must not be empty: leave out what is not known")
     exact = ExactSum(symbols, formulas, bounds, points, constants, image)
 
     def number(x: Any) -> float:
-        return float(exact.ball(x, bits=120).mid())
+        value = exact.ball(x, bits=120)
+        if not abs(value) < 1e300:
+            raise InputError("a minimiser or lower bound is no float: give numbers below 1e300")
+        return float(value.mid())
 
     numbers = {c.symbol: sympy.Float(number(c.symbol), 17) for c in constants}
     floating = [f.xreplace(numbers) for f in formulas]
@@ -183,11 +190,17 @@ def _compiled(symbols: Sequence[Any], expressions: Sequence[Any], shape: tuple[i
 
     def evaluated(x: Array) -> Array:
         lead = x.shape[:-1]
-        with np.errstate(over="ignore", under="ignore"):
-            parts = run(*(x[..., j] for j in range(len(symbols))))
         out = np.empty((*lead, len(expressions)))
-        for k, part in enumerate(parts):
-            out[..., k] = part
+        try:
+            with np.errstate(over="ignore", under="ignore"):
+                parts = run(*(x[..., j] for j in range(len(symbols))))
+            for k, part in enumerate(parts):
+                out[..., k] = part
+        except (OverflowError, TypeError):
+            raise InputError(
+                "a formula cannot be computed with floats: give real functions, and numbers "
+                "below 1e300"
+            ) from None
         return out.reshape(*lead, *shape)
 
     return evaluated
@@ -236,11 +249,20 @@ def read(text: Any, symbols: Mapping[str, Any], field: str = "the formula") -> A
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         raise wrong() from None
 
+    def real(x: Any) -> Any:
+        if x.is_number and (x.is_real is False or x.is_finite is False):
+            raise wrong()
+        return x
+
     def walk(node: ast.AST, depth: int) -> Any:
         if depth > 200:
             raise wrong()
         if isinstance(node, ast.Constant) and type(node.value) in (int, float):
-            return sympy.Rational(str(ast.get_source_segment(source, node) or node.value))
+            try:
+                number = rational(ast.get_source_segment(source, node), "the number")
+            except NotExactError:
+                raise wrong() from None
+            return sympy.Rational(int(number.p), int(number.q))
         if isinstance(node, ast.Name) and node.id in symbols:
             return symbols[node.id]
         if isinstance(node, ast.UnaryOp) and isinstance(node.op, (ast.USub, ast.UAdd)):
@@ -258,7 +280,9 @@ def read(text: Any, symbols: Mapping[str, Any], field: str = "the formula") -> A
                 return a / b
             small = getattr(b, "is_Rational", False) and abs(b) <= 64
             if isinstance(node.op, ast.Pow) and small and not (a == 0 and b < 0):
-                return a**b
+                if a.is_Rational and abs(a.p * a.q).bit_length() * abs(b) > _BITS_LIMIT:
+                    raise wrong()
+                return real(a**b)
         if (
             isinstance(node, ast.Call)
             and isinstance(node.func, ast.Name)
@@ -266,7 +290,7 @@ def read(text: Any, symbols: Mapping[str, Any], field: str = "the formula") -> A
             and len(node.args) == 1
             and not node.keywords
         ):
-            return getattr(sympy, node.func.id)(walk(node.args[0], depth + 1))
+            return real(getattr(sympy, node.func.id)(walk(node.args[0], depth + 1)))
         raise wrong()
 
     return walk(tree.body, 0)
@@ -319,13 +343,19 @@ def from_json(data: Any) -> FiniteSum:
     symbols = {v: sympy.Symbol(v, real=True) for v in names}
     table = dict(symbols)
     constants = []
-    for entry in data.get("constants", []):
+    named = data.get("constants", [])
+    if not isinstance(named, Sequence) or isinstance(named, str):
+        raise InputError('"constants" must be a list of objects')
+    for entry in named:
         if not isinstance(entry, Mapping) or not {"name", "equation", "bracket"} <= set(entry):
             raise InputError('each of "constants" needs "name", "equation" and "bracket"')
+        ends = entry["bracket"]
+        if not isinstance(ends, Sequence) or isinstance(ends, str) or len(ends) != 2:
+            raise InputError('the "bracket" of a constant must be a list of two numbers')
         symbol = sympy.Symbol(str(entry["name"]), real=True)
         equation = read(entry["equation"], {str(symbol): symbol}, "the equation")
-        low, high = entry["bracket"]
-        constants.append(Constant(symbol, equation, rational(low, "low"), rational(high, "high")))
+        low, high = rational(ends[0], "low"), rational(ends[1], "high")
+        constants.append(Constant(symbol, equation, low, high))
         table[str(symbol)] = symbol
     numbers = {k: v for k, v in table.items() if k not in symbols}
 
@@ -335,6 +365,15 @@ def from_json(data: Any) -> FiniteSum:
         return [read(x, names, f"{field}[{i}]") for i, x in enumerate(texts)]
 
     minimisers = data.get("minimisers")
+    if minimisers is not None and (
+        not isinstance(minimisers, Sequence) or isinstance(minimisers, str)
+    ):
+        raise InputError('"minimisers" must be a list of points, such as [["0", "0"]]')
+    smoothness = data.get("smoothness")
+    if smoothness is not None and (
+        type(smoothness) not in (int, float) or not 0 <= smoothness < 1e300
+    ):
+        raise InputError('"smoothness" must be a number ≥ 0')
     lower, projection = data.get("lower"), data.get("projection")
     return from_sympy(
         all_of("terms", data["terms"], table),
@@ -343,6 +382,6 @@ def from_json(data: Any) -> FiniteSum:
         None if lower is None else all_of("lower", lower, numbers),
         constants=tuple(constants),
         projection=None if projection is None else all_of("projection", projection, table),
-        smoothness=data.get("smoothness"),
+        smoothness=smoothness,
         name=str(data.get("name", "f")),
     )

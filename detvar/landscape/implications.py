@@ -14,10 +14,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
+from numbers import Real
 from typing import TYPE_CHECKING, Any
 
 from detvar.errors import InputError
 from detvar.exact import latex
+from detvar.exact.rational import Rational
 from detvar.landscape.conditions import CONDITIONS
 from detvar.landscape.implication_rules import (
     PROPERTIES,
@@ -173,13 +175,19 @@ def implies(
         Further conditions, and properties: "L-smooth", "locally Lipschitz", "unique minimiser",
         "n = 1".
     constants : dict, optional
-        The constants of the premise; by default positive symbols.
-    **setting : L and sigma2, by default symbols
+        The constants of the premise, numbers or SymPy expressions; by default positive symbols.
+        A symbol of `given` that has the name of another constant gets its condition as index.
+    **setting : L > 0 and sigma2 ≥ 0, by default symbols
 
     Returns
     -------
     Implication
         Its answer is None where neither the rules nor the witnesses decide.
+
+    Raises
+    ------
+    InputError
+        For an unknown word, or constants that are not those of the premise or out of range.
 
     Examples
     --------
@@ -193,16 +201,24 @@ def implies(
     import sympy
 
     conditions, properties = [], []
-    for name in given:
-        if name in PROPERTIES:
+    for name in [given] if isinstance(given, str) else given:
+        if isinstance(name, str) and name in PROPERTIES:
             properties.append(name)
         else:
             conditions.append(_known(name))
     _known(premise), _known(conclusion)
     numbers = {x: sympy.Symbol(x, positive=True) for x in ("L", "sigma2")}
-    numbers |= setting
-    facts: dict[str, Constants] = {name: symbols(name) for name in conditions}
-    facts[premise] = constants if constants is not None else symbols(premise)
+    if not set(setting) <= set(numbers):
+        raise InputError(f"{min(set(setting) - set(numbers))} is no setting: give L or sigma2")
+    numbers |= {k: _number(k, v) for k, v in setting.items()}
+    facts: dict[str, Constants] = {premise: _constants(premise, constants)}
+    for name in conditions:
+        if name != premise:
+            taken = {str(x) for known in facts.values() for x in known.values()}
+            facts[name] = {
+                k: sympy.Symbol(f"{k}_{name}", positive=True) if k in taken else x
+                for k, x in symbols(name).items()
+            }
     words = (*conditions, *properties)
     steps = closure(facts, properties, numbers)
     if conclusion in steps:
@@ -218,8 +234,43 @@ def implies(
     return Implication(premise, conclusion, words, None)
 
 
+def _constants(name: str, constants: Constants | None) -> Constants:
+    """Return the constants of a condition, checked; symbols by default."""
+    default = symbols(name)
+    if constants is None:
+        return default
+    if not isinstance(constants, Mapping) or set(constants) != set(default):
+        raise InputError(f"the constants of {name} must be {{{', '.join(default)}}}: give these")
+    out = {k: _number(k, v) for k, v in constants.items()}
+    if name == "AB" and _sign(out["alpha"] - out["beta"]) not in (1, None):
+        raise InputError(f"alpha is {out['alpha']} and beta is {out['beta']}: give alpha > beta")
+    return out
+
+
+def _number(name: str, x: Any) -> Any:
+    is_number = isinstance(x, (Real, Rational)) and not isinstance(x, bool)
+    if not is_number and not hasattr(x, "free_symbols"):
+        raise InputError(f"{name} is {x!r}: give a number or a SymPy expression")
+    sign = _sign(x)
+    if sign is not None and not (sign > 0 or (sign == 0 and name in ("beta", "e", "sigma2"))):
+        least = "a number that is not negative" if name in ("beta", "e", "sigma2") else "one > 0"
+        raise InputError(f"{name} is {x}: give {least}")
+    return x
+
+
+def _sign(x: Any) -> int | None:
+    """The sign of a number or expression, −1 too where it is no finite real; None: not known."""
+    if not hasattr(x, "free_symbols"):
+        return 0 if x == 0 else 1 if 0 < x < float("inf") else -1
+    if x.is_zero:
+        return 0
+    if x.is_positive or (x.is_positive is None and x.is_nonnegative):
+        return 1
+    return -1 if x.is_real is False or x.is_negative or x.is_finite is False else None
+
+
 def _known(name: str) -> str:
-    if name not in CONDITIONS:
+    if not isinstance(name, str) or name not in CONDITIONS:
         raise InputError(
             f"{name!r} is no condition and no property: write one of {', '.join(CONDITIONS)}, or "
             f"of {', '.join(PROPERTIES)}"

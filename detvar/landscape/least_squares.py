@@ -94,12 +94,20 @@ def least_squares(X: Sequence[Any], y: Sequence[Any]) -> FiniteSum:
         smoothness=float((a**2).sum(axis=1).max()),
         _project=project,
         exact=_formulas(inputs, targets, least, span, lower) if q * p <= _SYMBOLIC else None,
-        region=region(is_fitted),
+        region=region(is_fitted) if not all(is_zero_input) else _constant(),
     )
 
 
+def _constant() -> ExactRegion:
+    """The region of constant terms: all pairs."""
+    return ExactRegion(r"\varphi(\delta)=\delta", lambda d, _: d)
+
+
 def region(is_fitted: bool) -> ExactRegion:
-    """Return the region of any linear least squares problem, fitted exactly or not."""
+    """Return the region of a linear least squares problem, fitted exactly or not.
+
+    At least one input must not be 0.
+    """
     two = RealAlgebraic(Rational(2))
     if is_fitted:
         return ExactRegion(

@@ -263,15 +263,27 @@ def named(found: LineMinimisers) -> tuple[list[Constant], list[Any]]:
             break
         else:
             symbol = sympy.Symbol(f"t{len(constants) + 1}" if constants else "t", real=True)
-            low, high = x.bounds(24)
             f = x.minimal_polynomial()
             equation = sum(
                 (sympy.Integer(int(c)) * symbol**k for k, c in enumerate(f.coeffs())),
                 sympy.Integer(0),
             )
-            constants.append(Constant(symbol, equation, low, high))
+            constants.append(isolated(symbol, equation, x))
             out.append(symbol)
     return constants, out
+
+
+def isolated(symbol: Any, equation: Any, x: RealAlgebraic) -> Constant:
+    """Return x as a constant, in a bracket so small that balls show its zero to be simple."""
+    bits = 24
+    while True:
+        constant = Constant(symbol, equation, *x.bounds(bits))
+        try:
+            constant.enclosure(bits)
+        except InputError:
+            bits *= 2
+        else:
+            return constant
 
 
 def _irrational(found: LineMinimisers) -> list[RealAlgebraic]:

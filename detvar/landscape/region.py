@@ -445,7 +445,7 @@ class Region:
             delta_min, count = checked_delta_min(data["delta_min"]), int(data["count"])
             if index.shape != (len(rows),):
                 raise ValueError
-        except (KeyError, TypeError, ValueError, AttributeError) as e:
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as e:
             if isinstance(e, InputError):
                 raise
             raise InputError("this is not a region: give what Region.to_json writes") from None

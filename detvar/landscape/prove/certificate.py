@@ -18,6 +18,7 @@ from detvar.landscape.prove import normal_bundle
 from detvar.landscape.prove.along import KINDS, line_of
 from detvar.landscape.prove.boxes import Task, covered
 from detvar.landscape.prove.cases import Case, Setting
+from detvar.landscape.prove.premises import values_at_minimisers
 from detvar.landscape.prove.sturm import nonnegative
 from detvar.landscape.prove.sums_of_squares import Grams, holds
 from detvar.landscape.prove.tails import covering
@@ -104,6 +105,8 @@ class Certificate:
         if self.answer is None or self.problem.exact is None:
             return False
         setting = Setting.of(self.problem.exact, self.alpha, self.beta)
+        if setting.is_finite:
+            values_at_minimisers(setting)
         if self.answer is False:
             return self.witness is not None and _refutes(setting, self.witness)
         if self.witness is not None:
@@ -125,7 +128,7 @@ class Certificate:
             count = f"{len(self.data)} case" + "s" * (len(self.data) != 1)
             return f"{pair} holds for {name}, proved by {_WORDS[self.method]} in {count}"
         assert self.witness is not None
-        at = ", ".join(self.witness["point"])
+        at = ", ".join(map(str, self.witness["point"]))
         terms = ", ".join(sorted({str(i) for _, i in self.witness["terms"]}))
         return f"{pair} fails at ({at}) for term {terms} of {name}"
 
@@ -171,7 +174,7 @@ class Certificate:
         answer, method = data["answer"], data["method"]
         if answer is not None and type(answer) is not bool:
             raise InputError('"answer" must be true, false or null')
-        if method not in _WORDS:
+        if not isinstance(method, str) or method not in _WORDS:
             raise InputError(f'"method" must be one of {", ".join(_WORDS)}')
         alpha, beta = rational(data["alpha"], "alpha"), rational(data["beta"], "beta")
         problem = FiniteSum.from_json(data["problem"])
@@ -179,13 +182,15 @@ class Certificate:
             raise InputError('"cases" must be a list')
         cases = tuple(_read_case(entry) for entry in data["cases"])
         witness = None if data["witness"] is None else _read_witness(data["witness"], problem)
+        if answer is False and witness is None:
+            raise InputError('"witness" must be a point where "answer" is false')
         if not isinstance(data["reason"], str):
             raise InputError('"reason" must be a text')
         return cls(answer, method, alpha, beta, problem, cases, witness, data["reason"])
 
 
 def _read_case(entry: Any) -> dict[str, Any]:
-    if not isinstance(entry, dict) or entry.get("method") not in _CASE_FIELDS:
+    if not isinstance(entry, dict) or entry.get("method") not in tuple(_CASE_FIELDS):
         raise InputError(f'each of "cases" needs a "method" among {", ".join(_CASE_FIELDS)}')
     method = entry["method"]
     if set(entry) != {"term", "point", "method"} | _CASE_FIELDS[method]:

@@ -40,19 +40,7 @@ def require_premises(problem: FiniteSum, setting: Setting, seed: int = 0) -> Non
     detvar.errors.InputError: f is smaller at (7.24) than at the given minimisers: give the \
 points where f is least
     """
-    exact = setting.exact
-    if exact.minimisers is not None:
-        points = [[exact.ball(e, bits=BITS) for e in p] for p in exact.minimisers]
-    else:  # images of a few points under the projection
-        rows = [[(3 * k + j) % 7 - 3 for j in range(setting.dimension)] for k in range(5)]
-        points = [[exact.ball(e, row, bits=BITS) for e in setting.points[0]] for row in rows]
-    values = [_total(setting, p) for p in points]
-    for value in values:
-        if not value.overlaps(values[0]):
-            raise InputError(
-                "f has different values at two of the given minimisers: correct the minimisers, "
-                "or the projection"
-            )
+    points, values = values_at_minimisers(setting)
     start = [tuple(float(e.mid()) for e in p) for p in points]
     x = _lowest(problem, problem.f, start, seed)
     if _total(setting, list(x)) < values[0]:
@@ -68,6 +56,24 @@ points where f is least
                 f"lower[{i}] is above the value of term {i} at ({_shown(x)}): give a lower bound "
                 "of the term"
             )
+
+
+def values_at_minimisers(setting: Setting) -> tuple[list[list[arb]], list[arb]]:
+    """Return the given minimisers, and n·f at them; refuse them if f differs there."""
+    exact = setting.exact
+    if exact.minimisers is not None:
+        points = [[exact.ball(e, bits=BITS) for e in p] for p in exact.minimisers]
+    else:  # images of a few points under the projection
+        rows = [[(3 * k + j) % 7 - 3 for j in range(setting.dimension)] for k in range(5)]
+        points = [[exact.ball(e, row, bits=BITS) for e in setting.points[0]] for row in rows]
+    values = [_total(setting, p) for p in points]
+    for value in values:
+        if not value.overlaps(values[0]):
+            raise InputError(
+                "f has different values at two of the given minimisers: correct the minimisers, "
+                "or the projection"
+            )
+    return points, values
 
 
 def _term(problem: FiniteSum, i: int, x: Any) -> Any:
@@ -105,7 +111,7 @@ def _lowest(
         step = np.where(better, step, step / 2)
     x = best[value(best).argmin()]
     # on a coarse grid the point is short, and as good
-    return [exact_float(round(float(v) * 2**10) / 2**10) for v in x]
+    return [exact_float(round(float(v) * 2**10) / 2**10 if abs(v) < 2**40 else float(v)) for v in x]
 
 
 def _values(setting: Setting, terms: list[int], x: list[Any]) -> list[arb]:

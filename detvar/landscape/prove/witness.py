@@ -10,7 +10,8 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from detvar.exact.balls import arb, exact_float, working_precision
-from detvar.exact.rational import Rational, rational, to_fraction
+from detvar.exact.rational import Rational, rational
+from detvar.landscape.envelope import to_float
 from detvar.landscape.finite_sum import FiniteSum
 from detvar.landscape.prove.along import Line
 from detvar.landscape.prove.boxes import compiled
@@ -88,8 +89,7 @@ def candidates(
     if centre is None:
         return []
     points = np.concatenate([points, centre + rng.normal(size=points.shape) * 0.3])
-    a = float(to_fraction(alpha))
-    delta = float(to_fraction(alpha - beta))
+    a, delta = to_float(alpha), to_float(alpha - beta)
 
     def slack(x: Any) -> Any:
         with np.errstate(all="ignore"):
