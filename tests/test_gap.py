@@ -14,6 +14,7 @@ from flint import arb, ctx, fmpq, fmpq_mat
 
 from detvar.errors import InputError, ShapeError
 from detvar.exact.balls import dyadic
+from detvar.optimality.assessment import assess
 from detvar.optimality.gap import Gap, end_to_end, gap
 from detvar.optimality.minimal_value import eigenvalue_sums, minimal_value
 from detvar.optimality.moments import moments
@@ -458,3 +459,20 @@ def test_words_round_the_ends_outwards() -> None:
     assert "at least 0.333333 and at most 0.666667 (0.166 to 0.334" in str(found)
     short = Gap((1.0, 2.0), (0.0, 1.0), (2 / 3, 2 / 3), (2.0, 2.0), None, 1, True)
     assert "at least 0.666666 and at most 0.666667" in str(short)
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda: gap(None, np.eye(2), np.eye(2)), "cannot be read from a NoneType"),
+        (lambda: gap("w.npz", np.eye(2), np.eye(2)), "w.npz"),
+        (lambda: gap([], np.eye(2), np.eye(2)), "no weights"),
+        (lambda: moments(None), "batches is a NoneType"),
+        (lambda: moments([(np.eye(2), np.eye(2), np.eye(2))]), "no pair"),
+        (lambda: minimal_value((np.eye(2), np.eye(2)), 1.5), "rank bound is 1.5"),
+        (lambda: assess([np.eye(2)], np.eye(2), np.eye(2), "tight"), "tolerance"),
+    ],
+)
+def test_misuse_is_one_sentence(call: Any, words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        call()

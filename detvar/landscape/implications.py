@@ -201,6 +201,8 @@ def implies(
     import sympy
 
     conditions, properties = [], []
+    if not isinstance(given, Iterable):
+        raise InputError(f"given is {given!r}: give names, such as ['L-smooth']")
     for name in [given] if isinstance(given, str) else given:
         if isinstance(name, str) and name in PROPERTIES:
             properties.append(name)

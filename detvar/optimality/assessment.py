@@ -12,7 +12,7 @@ from typing import Any
 
 from detvar.errors import InputError
 from detvar.optimality.gap import Gap, checked_weights, gap
-from detvar.optimality.reading import FloatWeights
+from detvar.optimality.reading import FloatWeights, read_weights
 from detvar.optimality.words import rounded
 
 
@@ -79,7 +79,7 @@ def assess(
 
     Parameters
     ----------
-    weights : (W_1, …, W_h), float arrays; or what `read_weights` returns, with or without biases
+    weights : (W_1, …, W_h), float arrays; or anything that `read_weights` takes, biases or not
     x, y : samples × inputs and samples × outputs; or `Moments` and nothing
     tolerance : relative to the loss at zero, ≥ 0
 
@@ -102,8 +102,10 @@ def assess(
     >>> assess([np.array([[0.0, 1.0]]), np.array([[0.0], [1.0]])], x, y).answer  # σ₂ kept: a saddle
     False
     """
-    if not tolerance >= 0:
+    if not (isinstance(tolerance, (int, float)) and tolerance >= 0):
         raise InputError("the tolerance is not a number ≥ 0: give one such as 1e-10")
+    if not isinstance(weights, (list, tuple)):  # a module, a mapping, a path
+        weights = read_weights(weights)
     if isinstance(weights, FloatWeights):
         widths = weights.widths
     else:

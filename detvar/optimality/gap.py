@@ -32,7 +32,7 @@ from detvar.optimality.minimal_value import (
     project,
 )
 from detvar.optimality.moments import Moments
-from detvar.optimality.reading import FloatWeights
+from detvar.optimality.reading import FloatWeights, read_weights
 from detvar.optimality.rounding import (
     Enclosed,
     Interval,
@@ -126,14 +126,14 @@ class Gap:
         return cls(value, minimum, distance, at_zero, relative, rank, resolved)
 
 
-def gap(weights: Sequence[Any] | FloatWeights, x: Any, y: Any = None) -> Gap:
+def gap(weights: Any, x: Any, y: Any = None) -> Gap:
     """Enclose L(θ) − min L for the squared loss and any float weights.
 
     Parameters
     ----------
-    weights : sequence of arrays, or FloatWeights
-        W_1, …, W_h, the first layer first; float32 is taken exactly. What `read_weights` returns
-        may have biases.
+    weights : list of arrays, or anything that `read_weights` takes
+        W_1, …, W_h, the first layer first; float32 is taken exactly. Torch modules and files may
+        have biases.
     x : array samples×n, or Moments; without a column of ones
     y : array samples×m, absent with Moments
 
@@ -199,8 +199,10 @@ def gap_of(
     return whole, measured
 
 
-def _layers(weights: Sequence[Any] | FloatWeights) -> tuple[Sequence[Any], Reachable]:
+def _layers(weights: Any) -> tuple[Sequence[Any], Reachable]:
     """Return the matrices whose product is W, or [V c] for biases, and what they reach."""
+    if not isinstance(weights, (list, tuple)):  # a module, a mapping, a path
+        weights = read_weights(weights)
     if isinstance(weights, FloatWeights):
         return weights.arrays, reachable_by(weights)
     layers = checked_weights(weights)

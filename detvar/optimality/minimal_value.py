@@ -107,7 +107,7 @@ def minimal_value(data: Moments | tuple[Any, Any], rank: int) -> Interval:
     >>> low <= 2 <= high < low + 1e-13
     True
     """
-    if rank < 0:
+    if not hasattr(rank, "__index__") or rank < 0:
         raise InputError(f"the rank bound is {rank}: give an integer ≥ 0")
     prepared = prepare(data)
     found = minimum_of(project(prepared), rank)

@@ -192,7 +192,12 @@ def moments(
     """
     total: Moments | None = None
     seen = 0
-    for x, y in batches:
+    if not isinstance(batches, Iterable):
+        raise InputError(f"batches is a {type(batches).__name__}: give pairs (x, y) of arrays")
+    for batch in batches:
+        if not isinstance(batch, (tuple, list)) or len(batch) != 2:
+            raise InputError("a batch is no pair: give (x, y), inputs and outputs")
+        x, y = batch
         for part in _chunks(*checked_batch(x, y)):
             total = part if total is None else total.merge(part)
         seen += len(x)

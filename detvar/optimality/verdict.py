@@ -97,7 +97,7 @@ def check_global_minimum(
     import numpy as np
 
     start = perf_counter()
-    if not 0 < tolerance < 1:
+    if not (isinstance(tolerance, (int, float)) and 0 < tolerance < 1):
         raise InputError(f"tolerance is {tolerance}: give a number between 0 and 1, such as 1e-10")
     problem = opened(network, loss, weights, progress, numerical=numerical)
     if problem.exact is not None:
