@@ -274,8 +274,8 @@ def test_decimals_are_read_exactly() -> None:
         ({"terms": ["x + z"]}, "cannot be read"),
         ({"minimisers": [["1/2"]]}, "is not critical"),
         ({"lower": ["3"]}, "give a lower bound"),
-        ({"lower": ["0", "0"]}, "lower must have 1 entries"),
-        ({"minimisers": [["0", "0"]]}, "every minimiser 1"),
+        ({"lower": ["0", "0"]}, "lower has 2 entries: give 1"),
+        ({"minimisers": [["0", "0"]]}, "a minimiser has another number of entries than 1"),
         ({"constants": [{"name": "t"}]}, "bracket"),
     ],
 )

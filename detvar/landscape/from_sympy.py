@@ -119,13 +119,17 @@ def from_sympy(
         else tuple(tuple(sympy.sympify(x) for x in p) for p in minimisers)
     )
     image = None if projection is None else tuple(sympy.sympify(x) for x in projection)
-    if len(bounds) != n or any(len(p) != d for p in (*(points or ()), *([image] if image else ()))):
-        raise ShapeError(
-            f"lower must have {n} entries, one per term, and every minimiser, and the projection, "
-            f"{d}, one per variable"
-        )
     if points == () or image == ():
         raise ShapeError("minimisers and projection must not be empty: leave out what is not known")
+    if len(bounds) != n:
+        raise ShapeError(f"lower has {len(bounds)} entries: give {n}, one per term")
+    given = [("a minimiser", p) for p in points or ()]
+    given += [] if image is None else [("the projection", image)]
+    for name, p in given:
+        if len(p) != d:
+            raise ShapeError(
+                f"{name} has another number of entries than {d}: give one per variable"
+            )
     exact = ExactSum(symbols, formulas, bounds, points, constants, image)
 
     def number(x: Any) -> float:
