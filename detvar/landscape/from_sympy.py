@@ -125,10 +125,10 @@ def from_sympy(
         raise ShapeError(f"lower has {len(bounds)} entries: give {n}, one per term")
     given = [("a minimiser", p) for p in points or ()]
     given += [] if image is None else [("the projection", image)]
-    for name, p in given:
+    for what, p in given:
         if len(p) != d:
             raise ShapeError(
-                f"{name} has another number of entries than {d}: give one per variable"
+                f"{what} has another number of entries than {d}: give one per variable"
             )
     exact = ExactSum(symbols, formulas, bounds, points, constants, image)
 
